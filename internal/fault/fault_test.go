@@ -1,0 +1,51 @@
+package fault
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"testing"
+)
+
+func TestKindSurvivesWrapping(t *testing.T) {
+	err := fmt.Errorf("cannot install web: %w", New(NotFound, "artifact-not-found", "not in any repository"))
+	if got := KindOf(err); got != NotFound {
+		t.Errorf("kind = %v, want NotFound", got)
+	}
+	if got := SlugOf(err); got != "artifact-not-found" {
+		t.Errorf("slug = %q", got)
+	}
+}
+
+func TestUnmarkedErrorIsInternal(t *testing.T) {
+	if got := KindOf(errors.New("x")); got != Internal {
+		t.Errorf("kind = %v, want Internal", got)
+	}
+	if Mark(NotFound, "x", nil) != nil || Fields("x", nil) != nil {
+		t.Error("nothing wrong must stay nil")
+	}
+}
+
+func TestOutermostMarkWins(t *testing.T) {
+	err := Mark(Conflict, "in-use", fmt.Errorf("x: %w", Mark(NotFound, "gone", fs.ErrNotExist)))
+	if KindOf(err) != Conflict || !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("kind %v, is ErrNotExist %v", KindOf(err), errors.Is(err, fs.ErrNotExist))
+	}
+}
+
+func TestFieldsAreInTheTextAndApart(t *testing.T) {
+	err := fmt.Errorf("put: %w", Fields("the spec cannot be used", []Field{
+		{Location: "body.args", Message: "must be a list"},
+		{Location: "body.stop.grace", Message: "must be a duration"},
+	}))
+	want := "put: the spec cannot be used: body.args: must be a list; body.stop.grace: must be a duration"
+	if err.Error() != want {
+		t.Errorf("text = %q\nwant   %q", err, want)
+	}
+	if got := Headline(err); got != "put: the spec cannot be used" {
+		t.Errorf("headline = %q", got)
+	}
+	if len(FieldsOf(err)) != 2 {
+		t.Errorf("fields = %v", FieldsOf(err))
+	}
+}
