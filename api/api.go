@@ -1,0 +1,148 @@
+// Package api holds the JSON types of Nodee's REST interfaces: what the daemons answer, and
+// what the client, the command line and tests read. In answers a number has its unit in its
+// name, and times are RFC 3339 in UTC.
+//
+// It holds no behaviour beyond naming the paths; where each type is described in full is
+// the daemon's OpenAPI document.
+package api
+
+import (
+	"time"
+
+	"github.com/cloudname/nodee/internal/fault"
+	"github.com/cloudname/nodee/runtime/service"
+)
+
+// Install asks for an artifact: the body of POST /v1/artifacts.
+type Install struct {
+	Artifact   string `json:"artifact" doc:"group:name:version[:classifier][@extension]" example:"com.example:web:1.2.0"`
+	Repository string `json:"repository,omitempty" doc:"The one repository to ask; empty: all that serve the group, in order"`
+	SHA256     string `json:"sha256,omitempty" doc:"The digest that the archive must have"`
+}
+
+// Artifact is an installed version.
+type Artifact struct {
+	Artifact    string    `json:"artifact" doc:"group:name:version[:classifier]"`
+	Group       string    `json:"group"`
+	Name        string    `json:"name"`
+	Version     string    `json:"version"`
+	Classifier  string    `json:"classifier"`
+	Path        string    `json:"path" doc:"Where it stands, absolute"`
+	SizeBytes   int64     `json:"size_bytes" doc:"Of its regular files"`
+	Files       int       `json:"files" doc:"How many regular files it has"`
+	SHA256      string    `json:"sha256" doc:"Of the archive, as it was downloaded"`
+	Repository  string    `json:"repository" doc:"The name of the repository it came from"`
+	InstalledAt time.Time `json:"installed_at"`
+	UsedBy      []string  `json:"used_by" doc:"The services that name it"`
+}
+
+// Artifacts is the list of what is installed.
+type Artifacts struct {
+	Artifacts []Artifact `json:"artifacts"`
+}
+
+// Verification is what became of comparing an artifact with its manifest.
+type Verification struct {
+	OK     bool          `json:"ok"`
+	Faults []VerifyFault `json:"faults"`
+}
+
+// VerifyFault is one difference between an artifact and its manifest.
+type VerifyFault struct {
+	Path  string `json:"path"`
+	Fault string `json:"fault"`
+}
+
+// Service is one service: what is desired of it, and where it is.
+type Service struct {
+	Coordinate         string         `json:"coordinate"`
+	Artifact           string         `json:"artifact" doc:"Empty for a service without one"`
+	Desired            string         `json:"desired" enum:"running,stopped,drained"`
+	State              string         `json:"state" enum:"pending,installing,preparing,starting,running,draining,stopping,backoff,stopped,failed"`
+	Healthy            *bool          `json:"healthy" doc:"null without checks"`
+	PID                *int           `json:"pid" doc:"Of the main process; null when none runs"`
+	StartedAt          *time.Time     `json:"started_at" doc:"When the main process was started; null when none runs"`
+	UptimeSeconds      float64        `json:"uptime_seconds"`
+	Restarts           int            `json:"restarts" doc:"Since the last start that was asked for"`
+	LastExit           *service.Exit  `json:"last_exit"`
+	StatusText         string         `json:"status_text"`
+	Ports              map[string]int `json:"ports"`
+	RuntimeDir         string         `json:"runtime_dir"`
+	LogDir             string         `json:"log_dir"`
+	Owner              string         `json:"owner" doc:"local, or job:<job>"`
+	Generation         int64          `json:"generation" doc:"Rises with each change of what is desired"`
+	ObservedGeneration int64          `json:"observed_generation" doc:"The generation that state answers to"`
+	Why                string         `json:"why" doc:"Why it is in this state, for people"`
+	Spec               *service.Spec  `json:"spec,omitempty"`
+}
+
+// Services is the list of all services.
+type Services struct {
+	Services []Service `json:"services"`
+}
+
+// Events is a part of the history, oldest first.
+type Events struct {
+	Events []service.Event `json:"events"`
+}
+
+// Status tells about the node as a whole.
+type Status struct {
+	Node        Node              `json:"node"`
+	Version     string            `json:"version"`
+	PID         int               `json:"pid"`
+	AnchorPID   *int              `json:"anchor_pid" doc:"null: the daemon runs without an anchor"`
+	StartedAt   time.Time         `json:"started_at"`
+	Machine     Machine           `json:"machine"`
+	Status      string            `json:"status" enum:"ready,draining,drained"`
+	Features    map[string]string `json:"features" doc:"What this host lets Nodee do"`
+	ZooKeeper   ZooKeeper         `json:"zookeeper"`
+	Coordinator Address           `json:"coordinator"`
+	HTTP        Address           `json:"http"`
+	Services    map[string]int    `json:"services" doc:"How many services are in each state"`
+}
+
+// Node says who a node is.
+type Node struct {
+	ID      string   `json:"id" doc:"Made once and kept"`
+	Name    string   `json:"name"`
+	Cluster string   `json:"cluster"`
+	Labels  []string `json:"labels"`
+}
+
+// Machine describes a host.
+type Machine struct {
+	OS            string    `json:"os"`
+	Arch          string    `json:"arch"`
+	Kernel        string    `json:"kernel"`
+	BootID        string    `json:"boot_id"`
+	CPUs          int       `json:"cpus"`
+	MemoryBytes   int64     `json:"memory_bytes"`
+	DiskBytes     int64     `json:"disk_bytes" doc:"Of the file system that holds the prefix"`
+	DiskFreeBytes int64     `json:"disk_free_bytes"`
+	Load          []float64 `json:"load" doc:"Over 1, 5 and 15 minutes"`
+}
+
+// ZooKeeper tells how the node stands with ZooKeeper.
+type ZooKeeper struct {
+	State   string   `json:"state" enum:"off,connecting,connected,lost,name-taken"`
+	Servers []string `json:"servers"`
+	Session string   `json:"session"`
+	Holder  string   `json:"holder" doc:"Who has this node's name, when it is taken"`
+}
+
+// Address is where something can be reached.
+type Address struct {
+	Address string `json:"address" doc:"A URL; empty when there is none"`
+}
+
+// Problem is what went wrong, as RFC 9457 has it.
+type Problem struct {
+	Type      string        `json:"type"`
+	Title     string        `json:"title"`
+	Status    int           `json:"status"`
+	Detail    string        `json:"detail"`
+	Retryable bool          `json:"retryable"`
+	Errors    []fault.Field `json:"errors,omitempty"`
+	Service   *Service      `json:"service,omitempty"`
+}

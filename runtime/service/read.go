@@ -1,0 +1,296 @@
+package service
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"math"
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/cloudname/nodee/artifact"
+)
+
+// reserved are the keys of a spec whose meaning is settled, and which are refused until
+// they are built.
+var reserved = []string{"files", "checks", "notify", "ready_timeout", "depends_on", "limits", "access",
+	"logs", "value", "memory_expected", "memory_peak", "exclusive"}
+
+var (
+	optionForm  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+	envForm     = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	accountForm = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$`)
+)
+
+// read takes a spec out of a table, default by default.
+func read(r *reader) Spec {
+	s := Spec{
+		Args: []string{}, Options: map[string]any{}, Env: map[string]string{}, Ports: map[string]int{},
+		Restart: DefaultRestart(), Stop: DefaultStop(),
+	}
+	readProgram(r, &s)
+	r.texts("args", &s.Args)
+	readOptions(r, s.Options)
+	readEnv(r, s.Env)
+	readAccount(r, "user", &s.User)
+	readAccount(r, "group", &s.Group)
+	if sub, ok := r.sub("restart"); ok {
+		readRestart(sub, &s.Restart)
+	}
+	if sub, ok := r.sub("stop"); ok {
+		readStop(sub, &s.Stop)
+	}
+	if sub, ok := r.sub("drain"); ok {
+		s.Drain = readDrain(sub)
+	}
+	readPorts(r, s.Ports)
+	before := len(*r.faults)
+	r.finish(reserved...)
+	if before == len(*r.faults) && before == 0 {
+		checkTemplates(r, s)
+	}
+	return s
+}
+
+func readProgram(r *reader, s *Spec) {
+	if r.text("artifact", &s.Artifact) {
+		if ref, err := artifact.ParseRef(s.Artifact); err != nil {
+			r.fault("artifact", s.Artifact, "%v", err)
+		} else {
+			s.Artifact = ref.String()
+		}
+	}
+	if r.text("sha256", &s.SHA256) {
+		s.SHA256 = strings.ToLower(s.SHA256)
+		if b, err := hex.DecodeString(s.SHA256); err != nil || len(b) != 32 {
+			r.fault("sha256", s.SHA256, "must be a SHA-256 digest: 64 hexadecimal digits")
+		}
+		if s.Artifact == "" {
+			r.fault("sha256", nil, "there is no artifact that it could be the digest of; add artifact")
+		}
+	}
+	given := r.text("command", &s.Command)
+	switch {
+	case s.Artifact != "" && s.Command == "":
+		if given {
+			r.fault("command", "", "must not be empty; leave it out for %s", DefaultCommand)
+		}
+		s.Command = DefaultCommand
+	case s.Artifact != "" && !filepath.IsLocal(s.Command):
+		r.fault("command", s.Command, "must be a path inside the artifact, such as bin/server")
+	case s.Artifact == "" && s.Command == "":
+		r.fault("command", nil, "is needed where there is no artifact")
+	case s.Artifact == "" && !filepath.IsAbs(s.Command) && strings.Contains(s.Command, "/"):
+		r.fault("command", s.Command, "must be an absolute path, or a plain name that is looked up in PATH, where there is no artifact")
+	}
+}
+
+func readOptions(r *reader, into map[string]any) {
+	sub, ok := r.sub("options")
+	if !ok {
+		return
+	}
+	sub.each(func(key string, v any) {
+		if !optionForm.MatchString(key) {
+			sub.fault(key, nil, "is no name of an option: letters, digits, ., _ and -, without leading dashes")
+			return
+		}
+		if list, ok := v.([]any); ok {
+			for i, e := range list {
+				if !plain(e) {
+					sub.fault(fmt.Sprintf("%s[%d]", key, i), e, "must be a string or a number, not %s", kindOf(e))
+				}
+			}
+			into[key] = list
+			return
+		}
+		if _, ok := v.(bool); !ok && !plain(v) {
+			sub.fault(key, v, "must be true, false, a string, a number or a list of those, not %s", kindOf(v))
+			return
+		}
+		into[key] = v
+	})
+}
+
+func plain(v any) bool {
+	switch v := v.(type) {
+	case string:
+		return !strings.ContainsRune(v, 0)
+	case json.Number:
+		return true
+	}
+	return false
+}
+
+// readEnv shows no value in its faults: that is where secrets are.
+func readEnv(r *reader, into map[string]string) {
+	sub, ok := r.sub("env")
+	if !ok {
+		return
+	}
+	sub.each(func(key string, v any) {
+		s, ok := v.(string)
+		switch {
+		case !envForm.MatchString(key):
+			sub.fault(key, nil, "is no name of a variable: letters, digits and _, not starting with a digit")
+		case strings.HasPrefix(key, "NODEE_") || key == "NOTIFY_SOCKET":
+			sub.fault(key, nil, "is set by Nodee itself; choose another name")
+		case !ok:
+			sub.fault(key, nil, "must be a string, not %s; put it in quotes", kindOf(v))
+		case strings.ContainsRune(s, 0):
+			sub.fault(key, nil, "must not hold a NUL character")
+		default:
+			into[key] = s
+		}
+	})
+}
+
+// readAccount takes a user or group, which may be written as a number.
+func readAccount(r *reader, key string, into *string) {
+	v, ok := r.take(key)
+	if !ok {
+		return
+	}
+	if n, whole := asWhole(v, 0, math.MaxUint32-1); whole {
+		*into = fmt.Sprint(n)
+		return
+	}
+	s, ok := v.(string)
+	if !ok || !accountForm.MatchString(s) {
+		r.fault(key, v, "must be the name or number of a %s", key)
+		return
+	}
+	*into = s
+}
+
+func readRestart(r *reader, p *Restart) {
+	policy := string(p.Policy)
+	r.oneOf("policy", &policy, string(Always), string(OnFailure), string(Never))
+	p.Policy = Policy(policy)
+	r.whole("max", &p.Max, 0, math.MaxInt32)
+	r.duration("window", &p.Window)
+	r.duration("base", &p.Base)
+	r.number("factor", &p.Factor, 1, 1000)
+	r.duration("cap", &p.Cap)
+	r.number("jitter", &p.Jitter, 0, 1)
+	r.duration("reset", &p.Reset)
+	r.wholes("success", &p.Success, 0, 255)
+	r.wholes("retry", &p.Retry, 0, 255)
+	r.wholes("fatal", &p.Fatal, 0, 255)
+	r.finish()
+}
+
+func readStop(r *reader, s *Stop) {
+	readSignal(r, &s.Signal)
+	r.oneOf("to", &s.To, "group", "main")
+	r.duration("grace", &s.Grace)
+	r.finish()
+}
+
+func readDrain(r *reader) *Drain {
+	d := Drain{Timeout: seconds(defaultDrainTimeout)}
+	ways := 0
+	for _, given := range []bool{readSignal(r, &d.Signal), r.texts("exec", &d.Exec), r.text("http", &d.HTTP)} {
+		if given {
+			ways++
+		}
+	}
+	r.duration("timeout", &d.Timeout)
+	r.finish()
+	if ways != 1 {
+		r.fault("signal", nil, "exactly one of signal, exec and http is needed, there are %d", ways)
+	}
+	if d.Exec != nil {
+		if len(d.Exec) == 0 || d.Exec[0] == "" {
+			r.fault("exec", nil, "must name a command")
+		}
+	}
+	if d.HTTP != "" {
+		u, err := url.Parse(templateSample(d.HTTP))
+		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+			r.fault("http", nil, `must be a URL such as "http://127.0.0.1:8080/drain"`)
+		}
+	}
+	return &d
+}
+
+// readSignal takes the key signal: a name with or without SIG, of any case.
+func readSignal(r *reader, into *string) bool {
+	var s string
+	if !r.text("signal", &s) {
+		return false
+	}
+	name := strings.TrimPrefix(strings.ToUpper(s), "SIG")
+	if unix.SignalNum("SIG"+name) == 0 {
+		r.fault("signal", s, `is no signal; expected a name such as "TERM", "INT" or "USR1"`)
+		return true
+	}
+	*into = name
+	return true
+}
+
+func readPorts(r *reader, into map[string]int) {
+	sub, ok := r.sub("ports")
+	if !ok {
+		return
+	}
+	variables, numbers := map[string]string{}, map[int]string{}
+	sub.each(func(key string, v any) {
+		n, ok := asWhole(v, 0, 65535)
+		variable := PortVariable(key)
+		switch {
+		case CheckName(key) != nil:
+			sub.fault(key, nil, "%v", CheckName(key))
+		case !ok:
+			sub.fault(key, v, "must be a port from 1 to 65535, or 0 for one that is assigned")
+		case variables[variable] != "":
+			sub.fault(key, nil, "%s and %s would both be %s", variables[variable], key, variable)
+		case n != 0 && numbers[n] != "":
+			sub.fault(key, n, "%s has that port already", numbers[n])
+		default:
+			into[key] = n
+			variables[variable], numbers[n] = key, key
+		}
+	})
+}
+
+// PortVariable is the environment variable that holds the port of a name.
+func PortVariable(name string) string {
+	return "NODEE_PORT_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+}
+
+// OptionArgs turns options into arguments, sorted by key: "--key value", a bare "--key" for
+// true, nothing for false, the flag repeated for a list. render is applied to each string.
+func OptionArgs(options map[string]any, render func(where, text string) (string, error)) ([]string, error) {
+	var out []string
+	keys := make([]string, 0, len(options))
+	for key := range options {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	for _, key := range keys {
+		values, ok := options[key].([]any)
+		if !ok {
+			values = []any{options[key]}
+		}
+		for _, v := range values {
+			if b, ok := v.(bool); ok {
+				if b {
+					out = append(out, "--"+key)
+				}
+				continue
+			}
+			text, err := render("options."+key, fmt.Sprint(v))
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, "--"+key, text)
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,141 @@
+package service
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"text/template"
+
+	"github.com/cloudname/nodee/internal/fault"
+)
+
+// Vars is what templates in a spec can name.
+type Vars struct {
+	Coordinate  string
+	Instance    int32
+	Service     string
+	User        string
+	Cell        string
+	RuntimeDir  string
+	SoftwareDir string // empty without an artifact
+	Ports       map[string]int
+	Node        struct{ Name string }
+	Env         map[string]string // the service's own, as far as it holds no templates itself
+}
+
+// Rendered is what the templates of a spec come to.
+type Rendered struct {
+	Args  []string // options first, then args
+	Env   map[string]string
+	Drain Drain
+}
+
+// Render fills in the templates of s. v.Env holds the variables that every service gets;
+// those of the spec that hold no template join them before anything is rendered, so that a
+// value can be built out of others without an order to think of. The error has every fault.
+func (s Spec) Render(v Vars) (Rendered, error) {
+	out := Rendered{Env: maps.Clone(v.Env)}
+	if out.Env == nil {
+		out.Env = map[string]string{}
+	}
+	var faults []fault.Field
+	render := func(where, text string) string {
+		done, err := renderOne(text, v)
+		if err != nil {
+			faults = append(faults, fault.Field{Location: where, Message: err.Error()})
+		}
+		return done
+	}
+	for key, text := range s.Env {
+		if !hasTemplate(text) {
+			out.Env[key] = text
+		}
+	}
+	v.Env = maps.Clone(out.Env)
+	for _, key := range slices.Sorted(maps.Keys(s.Env)) {
+		out.Env[key] = render("env."+key, s.Env[key])
+	}
+	v.Env = out.Env
+	out.Args, _ = OptionArgs(s.Options, func(where, text string) (string, error) { return render(where, text), nil })
+	for i, text := range s.Args {
+		out.Args = append(out.Args, render(fmt.Sprintf("args[%d]", i), text))
+	}
+	if s.Drain != nil {
+		out.Drain = *s.Drain
+		out.Drain.HTTP = render("drain.http", s.Drain.HTTP)
+		out.Drain.Exec = nil
+		for i, text := range s.Drain.Exec {
+			out.Drain.Exec = append(out.Drain.Exec, render(fmt.Sprintf("drain.exec[%d]", i), text))
+		}
+	}
+	return out, fault.Fields("the templates of the spec cannot be filled in", faults)
+}
+
+func hasTemplate(text string) bool { return strings.Contains(text, "{{") }
+
+func renderOne(text string, v Vars) (string, error) {
+	if !hasTemplate(text) {
+		return text, nil
+	}
+	t, err := template.New("template").Option("missingkey=error").Parse(text)
+	if err != nil {
+		return "", fmt.Errorf("is no valid template: %s", readable(err))
+	}
+	var b strings.Builder
+	if err := t.Execute(limited{&b, 1 << 20}, v); err != nil {
+		return "", fmt.Errorf("cannot be filled in: %s", readable(err))
+	}
+	return b.String(), nil
+}
+
+var templateNoise = regexp.MustCompile(`^template: template:(\d+:)*\s*|executing "template" at `)
+
+// readable takes the machinery out of text/template's errors, and says what there is instead.
+func readable(err error) string {
+	return templateNoise.ReplaceAllString(err.Error(), "") +
+		" (there are .Coordinate, .Instance, .Service, .User, .Cell, .RuntimeDir, .SoftwareDir, .Ports.<name>, .Node.Name and .Env.<NAME>)"
+}
+
+// limited stops a template that would fill the memory.
+type limited struct {
+	b    *strings.Builder
+	most int
+}
+
+func (l limited) Write(p []byte) (int, error) {
+	if l.b.Len()+len(p) > l.most {
+		return 0, io.ErrShortWrite
+	}
+	return l.b.Write(p)
+}
+
+// checkTemplates finds at the time of the request what would fail before every start: names
+// that do not exist. The values that a host gives are stood in for.
+func checkTemplates(r *reader, s Spec) {
+	v := Vars{Ports: map[string]int{}, Env: map[string]string{}}
+	for name := range s.Ports {
+		v.Ports[name] = 1
+	}
+	for _, name := range slices.Concat(baseVariables, []string{"NODEE_COORDINATE", "NODEE_RUNTIME_DIR", "NODEE_SOFTWARE_DIR", "NODEE_NODE", "NODEE_GENERATION"}) {
+		v.Env[name] = ""
+	}
+	for name := range s.Ports {
+		v.Env[PortVariable(name)] = "1"
+	}
+	_, err := s.Render(v)
+	for _, f := range fault.FieldsOf(err) {
+		r.fault(f.Location, nil, "%s", f.Message)
+	}
+}
+
+// baseVariables are what every service's environment holds, beside the NODEE_ ones.
+var baseVariables = []string{"PATH", "HOME", "USER", "LOGNAME", "LANG", "TMPDIR"}
+
+var templatePart = regexp.MustCompile(`\{\{[^}]*\}\}`)
+
+// templateSample puts something harmless in the place of every template, so that the rest
+// of the text can be checked.
+func templateSample(text string) string { return templatePart.ReplaceAllString(text, "1") }
