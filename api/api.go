@@ -104,10 +104,10 @@ type Status struct {
 
 // Node says who a node is.
 type Node struct {
-	ID      string   `json:"id" doc:"Made once and kept"`
-	Name    string   `json:"name"`
-	Cluster string   `json:"cluster"`
-	Labels  []string `json:"labels"`
+	ID      string            `json:"id" doc:"Made once and kept"`
+	Name    string            `json:"name"`
+	Cluster string            `json:"cluster"`
+	Labels  map[string]string `json:"labels"`
 }
 
 // Machine describes a host.

@@ -64,8 +64,9 @@ var (
 
 // Launcher starts, watches and stops what a unit runs. Intent is recorded before Start and
 // the handle right after it, so that a crash at any moment leaves either nothing or
-// something that Find finds. It has six methods, one above our budget, because a drain
-// needs to signal and to run a helper within the group, and neither is a stop.
+// something that Find finds. It has seven methods, two above our budget, because a drain
+// needs to signal and to run a helper within the group, and neither is a stop; PID is
+// bookkeeping.
 type Launcher interface {
 	// Start starts l under key and returns once the program itself is being run; errors of
 	// exec are Start's. If it runs under this key already, nothing is started and its
@@ -83,6 +84,8 @@ type Launcher interface {
 	Stop(ctx context.Context, h Handle, halt Halt) (killed bool, err error)
 	// Signal sends one signal to the main process of a start.
 	Signal(ctx context.Context, h Handle, signal string) error
+	// PID is the number of the main process of a start, to be shown to people.
+	PID(h Handle) int
 	// Exec runs a helper to its end inside the start's group: a drain step, a check. When ctx
 	// ends first, the helper is killed and ctx's error returned.
 	Exec(ctx context.Context, h Handle, l Launch) (Exit, error)

@@ -1,0 +1,239 @@
+package supervise
+
+import (
+	"context"
+	crand "crypto/rand"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/cloudname/nodee/runtime/service"
+)
+
+// haltNow kills at once.
+var haltNow = Halt{}
+
+func haltOf(s service.Stop) Halt {
+	return Halt{Signal: s.Signal, Main: s.To == "main", Grace: s.Grace.Std()}
+}
+
+// retryHalt is how long to wait before a stop that failed is tried again.
+const retryHalt = time.Second
+
+// ask begins a run, or the next try of one, and waits for what it runs from.
+func (u *unit) ask() {
+	u.timer.Stop()
+	if u.want.Run > u.rec.Run {
+		u.rec.Run, u.rec.Tries, u.rec.HasRun, u.rec.Software = u.want.Run, Tries{}, false, ""
+	}
+	u.rec.Spec = u.want.Spec
+	u.rec.DrainSince = time.Time{}
+	if u.rec.Spec.Artifact == "" || u.rec.Software != "" {
+		u.feed(Installed, u.rec.Why)
+	}
+}
+
+// provided takes the answer to ask: the artifact's folder, or why there is none.
+func (u *unit) provided(run int64, folder string, err error) {
+	switch {
+	case run != u.rec.Run || u.state != Installing:
+	case err != nil:
+		u.stumble(err, InstallLater, InstallNever)
+	default:
+		u.rec.Software = folder
+		u.feed(Installed, "its artifact is installed")
+	}
+}
+
+func (u *unit) job() Job {
+	return Job{Name: u.name, Generation: u.rec.Generation, Spec: u.rec.Spec, Software: u.rec.Software}
+}
+
+func (u *unit) prepare() {
+	job := u.job()
+	u.begin("prepare", func(ctx context.Context) func() {
+		outfit, err := u.cfg.Outfitter.Prepare(ctx, job)
+		return func() {
+			if err != nil || u.state == Aborting {
+				u.stumble(err, PrepareLater, PrepareNever)
+				return
+			}
+			u.outfit = &outfit
+			u.event(service.EventPrepared, "its runtime directory is ready")
+			u.feed(Prepared, "its runtime directory is ready")
+		}
+	})
+}
+
+// spawn records the intent, then starts. The start itself is never hurried: it is short, and
+// one that is given up half way leaves a question behind.
+func (u *unit) spawn() {
+	if !u.cfg.Desires.Confirm(u.name, u.rec.Run, func() {}) {
+		u.feed(Overtaken, "it is no longer wanted")
+		return
+	}
+	u.rec.Start, u.rec.Handle = crand.Text(), nil
+	u.exited, u.halted = false, false
+	if err := u.save(); err != nil {
+		u.rec.Start = ""
+		u.stumble(err, StartLater, StartNever)
+		return
+	}
+	key, launch := u.key(), u.outfit.Launch
+	u.begin("start", func(ctx context.Context) func() {
+		handle, err := u.cfg.Launcher.Start(context.WithoutCancel(ctx), key, launch)
+		return func() { u.spawned(handle, err) }
+	})
+}
+
+func (u *unit) key() Key { return Key{Kind: u.cfg.Kind, Name: u.name, Start: u.rec.Start} }
+
+func (u *unit) spawned(handle Handle, err error) {
+	if err != nil {
+		u.rec.Start = ""
+		u.stumble(fmt.Errorf("cannot start: %w", err), StartLater, StartNever)
+		return
+	}
+	u.rec.Handle, u.rec.StartedAt, u.rec.HasRun, u.rec.Tries.Waits = handle, time.Now().UTC(), true, 0
+	u.pid = u.cfg.Launcher.PID(handle)
+	u.saveOrSay()
+	u.watch()
+	const why = "it was started"
+	if u.state == Starting && !u.cfg.Desires.Confirm(u.name, u.rec.Run, func() { u.event(service.EventStarted, why) }) {
+		u.feed(Unwanted, "it is no longer wanted")
+		return
+	}
+	u.feed(Started, why)
+}
+
+// watch waits for the end of the main process, beside whatever step is under way.
+func (u *unit) watch() {
+	start, handle := u.rec.Start, u.rec.Handle
+	u.tasks.Aside(u.name+": watch", func(ctx context.Context) error {
+		exit, err := u.cfg.Launcher.Watch(ctx, handle)
+		if err != nil {
+			return nil // the daemon ends; the next one watches on
+		}
+		u.post(ctx, func() {
+			if start == u.rec.Start {
+				u.ended(exit)
+			}
+		})
+		return nil
+	})
+}
+
+// ended takes note of how the main process ended.
+func (u *unit) ended(x Exit) {
+	exit := service.Exit{Code: x.Code, At: x.At.UTC(), Reason: u.reason(x)}
+	if x.Signal != "" {
+		exit.Signal = &x.Signal
+	}
+	exit.Why = Ended(exit)
+	u.rec.LastExit = &exit
+	u.exited = true
+	e := u.newEvent(service.EventExited, exit.Why)
+	e.Code, e.Signal = exit.Code, exit.Signal
+	u.cfg.Journal.Append(e)
+	u.pid = 0
+	if u.state == Stopping {
+		u.atRest()
+		u.publish()
+		return
+	}
+	u.feed(Exited, exit.Why)
+}
+
+func (u *unit) reason(x Exit) service.Reason {
+	switch {
+	case (u.state == Stopping || u.state == Draining) && u.want.Desired == service.Drained:
+		return service.ReasonDrain
+	case u.state == Stopping:
+		return service.ReasonStop
+	case x.Code != nil:
+		return service.ReasonExited
+	case x.Signal != "":
+		return service.ReasonKilled
+	}
+	return service.ReasonUnknown
+}
+
+// halt ends the group, and tries again until it has.
+func (u *unit) halt(h Halt) {
+	u.halted = false
+	handle := u.rec.Handle
+	u.begin("stop", func(ctx context.Context) func() {
+		killed, err := u.cfg.Launcher.Stop(ctx, handle, h)
+		for said := false; err != nil && ctx.Err() == nil; killed, err = u.cfg.Launcher.Stop(ctx, handle, h) {
+			if !said {
+				u.log.Error("cannot stop it yet, trying on", "err", err)
+				said = true
+			}
+			wait(ctx, retryHalt)
+		}
+		return func() {
+			u.halted = true
+			if killed {
+				u.event(service.EventKilled, "what was left of its processes was killed")
+			}
+			u.atRest()
+		}
+	})
+}
+
+// atRest goes on once the main process has ended and nothing of its group lives.
+func (u *unit) atRest() {
+	if !u.exited || !u.halted {
+		return
+	}
+	if u.state != Clearing || u.want.Desired != service.Running || u.want.Run > u.rec.Run {
+		u.rest()
+		return
+	}
+	now := time.Now()
+	v := Judge(u.rec.Spec.Restart, *u.rec.LastExit, u.rec.LastExit.At.Sub(u.rec.StartedAt), u.rec.Tries, now, u.cfg.random())
+	u.rec.Start, u.rec.Handle, u.rec.Tries = "", nil, v.Tries
+	u.rec.Until = now.Add(v.Delay).UTC()
+	u.feed(v.Input, v.Why)
+}
+
+// arm waits for the next try. A process that ended has its delay from the policy already;
+// anything else that may work another time waits by the same formula.
+func (u *unit) arm() {
+	now := time.Now()
+	if n := u.rec.Tries.Waits; n > 0 {
+		u.rec.Until = now.Add(Delay(u.rec.Spec.Restart, n, u.cfg.random())).UTC()
+	}
+	u.event(service.EventBackoff, u.rec.Why)
+	delay := u.rec.Until.Sub(now)
+	if delay <= 0 {
+		u.feed(BackoffOver, u.rec.Why)
+		return
+	}
+	u.saveOrSay()
+	u.timer.Reset(delay)
+}
+
+func (u *unit) settle(kind service.EventType, why string) {
+	u.timer.Stop()
+	u.rec.Start, u.rec.Handle = "", nil
+	u.saveOrSay()
+	u.event(kind, why)
+}
+
+func (c *Config) random() float64 {
+	if c.Random != nil {
+		return c.Random()
+	}
+	return rand.Float64()
+}
+
+// wait waits for d, or until ctx ends.
+func wait(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}

@@ -1,0 +1,148 @@
+package supervise
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+func TestNamesAndPublicStatesAreComplete(t *testing.T) {
+	for s := State(1); s < nStates; s++ {
+		if s.String() == "" || s.Public() == "" {
+			t.Errorf("state %d has no name or no public state", s)
+		}
+	}
+	for i := Input(1); i < nInputs; i++ {
+		if i.String() == "" {
+			t.Errorf("input %d has no name", i)
+		}
+	}
+	for a := Act(1); a < nActs; a++ {
+		if a.String() == "" {
+			t.Errorf("act %d has no name", a)
+		}
+	}
+}
+
+// What somebody wants, and what the agent provides, can come at any time.
+func TestWishesAndArtifactsAreAnsweredInEveryState(t *testing.T) {
+	for s := Pending; s < nStates; s++ {
+		for _, in := range []Input{WantUp, WantDown, WantDrain, Installed, InstallLater, InstallNever} {
+			if _, _, ok := Step(s, in); !ok {
+				t.Errorf("%s in %s has no cell", in, s)
+			}
+		}
+	}
+}
+
+func TestNothingToDoMeansToStay(t *testing.T) {
+	for s := Pending; s < nStates; s++ {
+		for in := Input(1); in < nInputs; in++ {
+			to, act, ok := Step(s, in)
+			if ok && (to == 0 || to >= nStates) {
+				t.Errorf("%s in %s leads nowhere", in, s)
+			}
+			if ok && act == None && to != s {
+				t.Errorf("%s in %s goes to %s without doing anything", in, s, to)
+			}
+		}
+	}
+}
+
+// answers are the inputs by which the acts of a state come back to the unit.
+var answers = map[State][]Input{
+	Installing: {Installed, InstallLater, InstallNever},
+	Preparing:  {Prepared, PrepareLater, PrepareNever},
+	Starting:   {Started, Unwanted, Overtaken, StartLater, StartNever},
+	Aborting:   {Started, Again, Finish},
+	Running:    {Exited},
+	Draining:   {Exited, Drained},
+	Stopping:   {Exited, Again, Finish},
+	Clearing:   {Again, Finish, Restart, Fail},
+	Backoff:    {BackoffOver},
+}
+
+func TestEveryAnswerHasACell(t *testing.T) {
+	for s, inputs := range answers {
+		for _, in := range inputs {
+			if _, _, ok := Step(s, in); !ok {
+				t.Errorf("%s answers with %s, which has no cell", s, in)
+			}
+		}
+	}
+}
+
+// alive are the states in which a process may live.
+var alive = map[State]bool{Starting: true, Aborting: true, Running: true, Draining: true, Stopping: true, Clearing: true}
+
+// Whatever happens in whatever order: nothing is spawned while something may live, a stop is
+// never answered by a start, and what lives is always ended before the unit is at rest.
+func TestAnyOrderOfEvents(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := Pending
+		for range rapid.IntRange(1, 60).Draw(t, "length") {
+			inputs := append([]Input{WantUp, WantDown, WantDrain, Installed, InstallLater, InstallNever}, answers[s]...)
+			in := rapid.SampledFrom(inputs).Draw(t, "input")
+			to, act, ok := Step(s, in)
+			if !ok {
+				t.Fatalf("%s in %s has no cell", in, s)
+			}
+			if act == Spawn && alive[s] {
+				t.Fatalf("%s in %s spawns while something may live", in, s)
+			}
+			if (in == WantDown || in == WantDrain) && (to == Starting || to == Preparing && s != Preparing || to == Installing && s != Installing) {
+				t.Fatalf("%s in %s goes on to %s", in, s, to)
+			}
+			if alive[s] && !alive[to] && in != Finish && in != Again && in != Restart && in != Fail &&
+				in != StartLater && in != StartNever && in != Overtaken {
+				t.Fatalf("%s in %s comes to rest in %s while something may live", in, s, to)
+			}
+			s = to
+		}
+	})
+}
+
+// From every state a stop leads to rest, in as many steps as the unit has to wait for.
+func TestAStopAlwaysComesToRest(t *testing.T) {
+	for from := Pending; from < nStates; from++ {
+		s, _, _ := Step(from, WantDown)
+		for range 4 {
+			switch s {
+			case Aborting, Stopping, Clearing:
+				s, _, _ = Step(s, Finish)
+			}
+		}
+		if s != Stopped {
+			t.Errorf("a stop in %s ends in %s", from, s)
+		}
+	}
+}
+
+// docs/states.md is drawn from the table; UPDATE=1 draws it anew.
+func TestStatesAreDrawn(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("# The states of a service\n\nDrawn from the table in `runtime/supervise/machine.go` by its test; `UPDATE=1 go test ./runtime/supervise` draws it anew.\n" +
+		"Each arrow is an input and what is done on it. Inputs that change nothing are left out. Outside, *aborting* and *clearing* are told as `stopping`.\n\n```mermaid\nstateDiagram-v2\n    [*] --> pending\n")
+	for s := Pending; s < nStates; s++ {
+		for in := Input(1); in < nInputs; in++ {
+			if to, act, ok := Step(s, in); ok && act != None {
+				fmt.Fprintf(&b, "    %s --> %s: %s / %s\n", s, to, in, act)
+			}
+		}
+	}
+	b.WriteString("```\n")
+	path := filepath.Join("..", "..", "docs", "states.md")
+	if os.Getenv("UPDATE") != "" {
+		if err := os.WriteFile(path, []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(path)
+	if err != nil || string(got) != b.String() {
+		t.Errorf("docs/states.md is not what the table says (%v); draw it anew with UPDATE=1", err)
+	}
+}

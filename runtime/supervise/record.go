@@ -1,0 +1,96 @@
+package supervise
+
+import (
+	"context"
+	"time"
+
+	"github.com/cloudname/nodee/runtime/service"
+)
+
+// Want is what is desired of a unit. It is told again and again, the whole of it: a unit
+// that missed one in between has missed nothing.
+type Want struct {
+	Desired    service.Desired
+	Generation int64 // rises with every change of what is desired
+	// Run is the generation that asked for the latest new run: by a start, a restart, a
+	// changed spec. A unit whose own run is older ends it and begins a new one.
+	Run  int64
+	Spec service.Spec
+	Why  string // who or what asked, for people
+}
+
+// Record is what a unit must know after the daemon's restart. It is written before a start
+// (the intent), after it (the handle), and whenever the unit comes to rest. It need not
+// survive a power cut: the processes do not either.
+type Record struct {
+	Boot       string        `json:"boot"` // the boot in which it was written
+	State      string        `json:"state"`
+	Generation int64         `json:"generation"` // that State answers to
+	Run        int64         `json:"run"`        // the generation that the run below was asked for by
+	Spec       service.Spec  `json:"spec"`       // what the run was made from
+	Software   string        `json:"software"`   // the artifact's folder, "" without one
+	Start      string        `json:"start"`      // the start that may be alive; "" none is
+	Handle     Handle        `json:"handle"`     // of that start, once it is known
+	StartedAt  time.Time     `json:"started_at"`
+	HasRun     bool          `json:"has_run"` // the run was started at least once
+	Tries      Tries         `json:"tries"`
+	LastExit   *service.Exit `json:"last_exit"`
+	Why        string        `json:"why"`
+	Until      time.Time     `json:"until"`       // the end of a backoff
+	DrainSince time.Time     `json:"drain_since"` // when the drain began
+}
+
+// Status is a published copy of where a unit is. Nobody changes it.
+type Status struct {
+	State      service.State
+	Generation int64 // that State answers to
+	Run        int64
+	PID        int // 0: none runs
+	StartedAt  time.Time
+	Restarts   int
+	HasRun     bool
+	LastExit   *service.Exit
+	Why        string
+	Software   string
+}
+
+// Records keeps what units must know after a restart of the daemon.
+type Records interface {
+	// Save replaces the record of a unit so that it survives the end of this process.
+	Save(name string, r Record) error
+}
+
+// Outfit is all that a run needs, made from its spec.
+type Outfit struct {
+	Launch    Launch
+	Drain     service.Drain // how it is told to finish, rendered
+	DrainExec *Launch       // the command of a drain, if that is the way
+}
+
+// Job is what an outfit is made from.
+type Job struct {
+	Name       string
+	Generation int64
+	Spec       service.Spec
+	Software   string // the artifact's folder, "" without one
+}
+
+// Outfitter makes outfits. Errors that wrap ErrFinal will be the same next time.
+type Outfitter interface {
+	// Compose works out an outfit and touches nothing.
+	Compose(j Job) (Outfit, error)
+	// Prepare composes, and makes the folders that a start needs.
+	Prepare(ctx context.Context, j Job) (Outfit, error)
+}
+
+// Desires is the record of what is desired, as far as a unit must look at it itself.
+type Desires interface {
+	// Confirm calls do if the unit should still run, by this run; nobody can change that
+	// while do runs. So what do writes down stands before any later wish.
+	Confirm(name string, run int64, do func()) bool
+}
+
+// Journal is where the history goes.
+type Journal interface {
+	Append(e service.Event) service.Event
+}

@@ -1,0 +1,99 @@
+package supervise
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+
+	"github.com/cloudname/nodee/internal/group"
+)
+
+// Config is what a supervisor is made of.
+type Config struct {
+	Kind      string // of its units: "service"
+	Boot      string // the id of this boot of the host
+	Launcher  Launcher
+	Outfitter Outfitter
+	Records   Records
+	Desires   Desires
+	Journal   Journal
+	Changed   func() // called after every change that can be seen; must not block
+	Log       *slog.Logger
+	Random    func() float64 // from 0 up to 1, for jitter; nil: a real one
+}
+
+// Supervisor looks after the units of one kind. Its goroutines end with the context it was
+// made with, and leave what runs running.
+type Supervisor struct {
+	cfg   Config
+	tasks *group.Group
+
+	mu    sync.RWMutex
+	units map[string]*unit
+}
+
+// New makes a supervisor without units. Wait must be called.
+func New(ctx context.Context, cfg Config) *Supervisor {
+	return &Supervisor{cfg: cfg, tasks: group.New(ctx), units: map[string]*unit{}}
+}
+
+// Wait waits until every goroutine of the supervisor has ended, which its context makes them do.
+func (s *Supervisor) Wait() error {
+	<-s.tasks.Context().Done()
+	return s.tasks.Wait()
+}
+
+// Open adds a unit, with the record that it left or an empty one, and tells it what is
+// wanted. The channel is closed once the unit knows where it is.
+func (s *Supervisor) Open(name string, rec Record, w Want) <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	u := newUnit(name, rec, &s.cfg, s.tasks)
+	s.units[name] = u
+	u.tell(w)
+	s.tasks.Aside(name, u.run)
+	return u.awake
+}
+
+func (s *Supervisor) unit(name string) (*unit, bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	u, ok := s.units[name]
+	return u, ok
+}
+
+// Tell gives a unit what is wanted of it now. An unknown one is left alone.
+func (s *Supervisor) Tell(name string, w Want) {
+	if u, ok := s.unit(name); ok {
+		u.tell(w)
+	}
+}
+
+// Provide answers a unit that is installing for its run: the folder of what it runs from, or
+// an error, which wraps ErrFinal where trying again will not help.
+func (s *Supervisor) Provide(name string, run int64, folder string, err error) {
+	if u, ok := s.unit(name); ok {
+		u.post(s.tasks.Context(), func() { u.provided(run, folder, err) })
+	}
+}
+
+// Forget lets go of a unit. It must be at rest.
+func (s *Supervisor) Forget(name string) {
+	s.mu.Lock()
+	u, ok := s.units[name]
+	delete(s.units, name)
+	s.mu.Unlock()
+	if ok {
+		close(u.gone)
+		s.cfg.Changed()
+	}
+}
+
+// Status tells where a unit is.
+func (s *Supervisor) Status(name string) (Status, bool) {
+	u, ok := s.unit(name)
+	if !ok {
+		return Status{}, false
+	}
+	return *u.status.Load(), true
+}

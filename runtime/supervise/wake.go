@@ -1,0 +1,125 @@
+package supervise
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cloudname/nodee/runtime/service"
+)
+
+// wake finds out where the unit is after a restart of the daemon, from its record and from
+// what the launcher finds alive. What lives wins over what is written.
+func (u *unit) wake(ctx context.Context) {
+	switch {
+	case u.rec.Boot == "":
+		return // new
+	case u.rec.Boot != u.cfg.Boot:
+		u.wakeInNewBoot()
+	case u.rec.Start != "":
+		u.wakeStarted(ctx)
+	default:
+		u.wakeAtRest()
+	}
+	u.publish()
+}
+
+// wakeInNewBoot: nothing of before lives. What should run is started anew, by consider, save
+// what should run only once and has.
+func (u *unit) wakeInNewBoot() {
+	lost := u.rec.Start != "" && u.rec.HasRun
+	once := u.rec.Spec.Restart.Policy == service.Never && u.rec.HasRun
+	u.rec.Start, u.rec.Handle = "", nil
+	const why = "the host was restarted"
+	if lost {
+		u.unseen(why + " while it ran")
+	}
+	switch {
+	case lost && once:
+		u.state, u.rec.Why = Failed, why+", and its policy is never to restart it"
+		u.settle(service.EventFailed, u.rec.Why)
+	case once:
+		u.wakeAtRest()
+	default:
+		u.rec.Run, u.rec.Tries, u.rec.Why = 0, Tries{}, why
+	}
+}
+
+// wakeAtRest takes up a unit of which nothing can be alive. One that was on its way to a
+// start is pending again; consider sends it on.
+func (u *unit) wakeAtRest() {
+	switch u.rec.State {
+	case Stopped.String():
+		u.state = Stopped
+	case Failed.String():
+		u.state = Failed
+	case Backoff.String():
+		u.state = Backoff
+		u.timer.Reset(time.Until(u.rec.Until))
+	}
+}
+
+// wakeStarted takes up a unit that may be running.
+func (u *unit) wakeStarted(ctx context.Context) {
+	found, err := u.cfg.Launcher.Find(ctx, u.key())
+	switch {
+	case errors.Is(err, ErrNeverStarted):
+		u.rec.Start, u.rec.Handle = "", nil
+		return
+	case errors.Is(err, ErrEnded) && u.rec.Handle == nil:
+		u.rec.HasRun = true
+		u.unseen("the daemon was away when it started and ended")
+		u.state, u.exited, u.halted = Clearing, true, true
+		u.rec.StartedAt = u.rec.LastExit.At
+		u.want = u.wanted()
+		u.atRest()
+		return
+	case err != nil && !errors.Is(err, ErrEnded):
+		// Whether it runs cannot be told now. Taking it for running is the safe side: nothing
+		// is started twice, and Watch asks again.
+		u.log.Error("cannot look for its process", "err", err)
+	}
+	if u.rec.Handle == nil {
+		if found == nil {
+			u.state = Failed
+			u.rec.Why = fmt.Sprintf("cannot tell whether it runs: %v; look for its processes, then start it again", err)
+			return
+		}
+		u.rec.Handle = found
+		u.rec.HasRun = true
+		u.rec.StartedAt = time.Now().UTC()
+	}
+	u.adopt(err == nil)
+}
+
+// adopt goes on with a start that was found again. One that has ended meanwhile is noticed
+// by Watch at once, and answered by the policy like any other end.
+func (u *unit) adopt(alive bool) {
+	u.state = Running
+	u.want = u.wanted()
+	if u.rec.State == Stopping.String() || u.rec.State == Draining.String() {
+		u.log.Info("the daemon's last run was ending it", "was", u.rec.State)
+	}
+	u.pid = u.cfg.Launcher.PID(u.rec.Handle)
+	u.watch()
+	if alive {
+		u.rec.Why = "it runs on over the daemon's restart"
+		u.event(service.EventAdopted, u.rec.Why)
+		u.saveOrSay()
+	}
+}
+
+// wanted is the latest wish, which somebody has told before the unit's goroutine started.
+func (u *unit) wanted() Want {
+	if w := u.latest.Load(); w != nil {
+		return *w
+	}
+	return u.want
+}
+
+// unseen notes an end that nobody saw.
+func (u *unit) unseen(why string) {
+	u.rec.LastExit = &service.Exit{At: time.Now().UTC(), Reason: service.ReasonUnknown, Why: why}
+	u.event(service.EventExited, why)
+}
