@@ -70,22 +70,33 @@ func readProgram(r *reader, s *Spec) {
 		if b, err := hex.DecodeString(s.SHA256); err != nil || len(b) != 32 {
 			r.fault("sha256", s.SHA256, "must be a SHA-256 digest: 64 hexadecimal digits")
 		}
-		if s.Artifact == "" {
+		if r.table["artifact"] == nil {
 			r.fault("sha256", nil, "there is no artifact that it could be the digest of; add artifact")
 		}
 	}
-	given := r.text("command", &s.Command)
-	switch {
-	case s.Artifact != "" && s.Command == "":
-		if given {
-			r.fault("command", "", "must not be empty; leave it out for %s", DefaultCommand)
+	readCommand(r, s, r.table["artifact"] != nil)
+}
+
+// readCommand goes by what was written, not by what could be read: a wrong artifact is one fault, not two.
+func readCommand(r *reader, s *Spec, inArtifact bool) {
+	if r.table["command"] == nil {
+		r.take("command")
+		if inArtifact {
+			s.Command = DefaultCommand
+		} else {
+			r.fault("command", nil, "is needed where there is no artifact")
 		}
-		s.Command = DefaultCommand
-	case s.Artifact != "" && !filepath.IsLocal(s.Command):
+		return
+	}
+	if !r.text("command", &s.Command) {
+		return
+	}
+	switch {
+	case s.Command == "":
+		r.fault("command", nil, "must not be empty")
+	case inArtifact && !filepath.IsLocal(s.Command):
 		r.fault("command", s.Command, "must be a path inside the artifact, such as bin/server")
-	case s.Artifact == "" && s.Command == "":
-		r.fault("command", nil, "is needed where there is no artifact")
-	case s.Artifact == "" && !filepath.IsAbs(s.Command) && strings.Contains(s.Command, "/"):
+	case !inArtifact && !filepath.IsAbs(s.Command) && strings.Contains(s.Command, "/"):
 		r.fault("command", s.Command, "must be an absolute path, or a plain name that is looked up in PATH, where there is no artifact")
 	}
 }

@@ -204,6 +204,8 @@ func (w *world) Prepare(ctx context.Context, j Job) (Outfit, error) {
 	if ctx.Err() != nil {
 		return Outfit{}, ctx.Err()
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	return Outfit{}, w.prepareErr
 }
 
@@ -558,7 +560,9 @@ func TestWhatCannotBeStarted(t *testing.T) {
 		if s := w.expect(service.StateBackoff); !strings.Contains(s.Why, "812") {
 			t.Errorf("why = %q", s.Why)
 		}
+		w.mu.Lock()
 		w.prepareErr = nil
+		w.mu.Unlock()
 		time.Sleep(time.Second)
 		if s := w.expect(service.StateRunning); s.Restarts != 0 {
 			t.Errorf("waiting for a port counts as %d restarts", s.Restarts)
