@@ -1,0 +1,78 @@
+// Package layers checks that the code stands where the house has room for it: that imports
+// only point down, that goroutines are started in one place, that packages say what they
+// are for, and that files and functions stay small.
+//
+// It reads the files itself, with go/parser: a check that asks the go command is cached
+// although the files have changed. It starts no goroutine, and it does not judge tests,
+// which may import what they drive, but for the length of their files.
+package layers
+
+// A Layer is a set of packages that stand on the same ground.
+type Layer struct {
+	Name   string
+	Rooms  []string // paths below the module; "test/..." is all that is below test
+	On     []string // the layers that it may import; they stand before it in the house
+	Inside bool     // its packages may import each other
+	Shuns  []string // packages of others that it must not import
+}
+
+// Never is an import that layers alone would allow.
+type Never struct {
+	From, To, Why string // From and what is below it never imports To and what is below it
+}
+
+// House is what Check holds the code against.
+type House struct {
+	Module   string
+	Layers   []Layer // from the ground up
+	Nevers   []Never
+	Overruns map[string]string // what may be longer than the budget, and why: see budget.go
+}
+
+// Nodee is the house of this module. A new package goes into the lowest layer that has
+// all that it needs.
+var Nodee = House{
+	Module: "github.com/cloudname/nodee",
+	Layers: []Layer{
+		{Name: "words", Rooms: []string{"internal/fault", "internal/quantity", "etc"}},
+		{Name: "vocabulary", Rooms: []string{"artifact", "runtime/service"},
+			On: []string{"words"}, Inside: true,
+			Shuns: []string{"os", "os/exec", "net", "net/http", "syscall"}},
+		{Name: "tools", Rooms: []string{"internal/group", "internal/publish", "internal/change"},
+			On: []string{"words"}},
+		{Name: "settings", Rooms: []string{"internal/settings"},
+			On: []string{"words"}},
+		{Name: "edge", Rooms: []string{"internal/edge"},
+			On: []string{"words", "tools"}},
+		{Name: "artifacts", Rooms: []string{"artifact/tree", "artifact/fetch"},
+			On: []string{"words", "vocabulary", "tools"}, Inside: true},
+		{Name: "runtime", Rooms: []string{"runtime/supervise", "runtime/process", "runtime/cgroup",
+			"runtime/output", "runtime/ports", "runtime/rundir"},
+			On: []string{"words", "vocabulary", "tools"}, Inside: true},
+		{Name: "launcher tests", Rooms: []string{"runtime/supervise/launchertest"},
+			On: []string{"words", "vocabulary", "tools", "runtime"}},
+		{Name: "api", Rooms: []string{"api"},
+			On: []string{"words", "vocabulary"}},
+		{Name: "client", Rooms: []string{"api/client"},
+			On: []string{"words", "vocabulary", "tools", "api"}},
+		{Name: "node parts", Rooms: []string{"nodee/store", "nodee/rest"},
+			On: []string{"words", "vocabulary", "tools", "edge", "api"}},
+		{Name: "node", Rooms: []string{"nodee"},
+			On: []string{"words", "vocabulary", "tools", "settings", "edge", "artifacts", "runtime", "api", "node parts"}},
+		{Name: "lab", Rooms: []string{"lab"},
+			On: []string{"words", "vocabulary", "tools", "settings", "artifacts", "runtime", "api", "client", "node"}},
+		{Name: "cli", Rooms: []string{"cli"},
+			On: []string{"words", "vocabulary", "tools", "api", "client"}},
+		{Name: "command", Rooms: []string{"cmd/nodee"},
+			On: []string{"words", "vocabulary", "tools", "settings", "node", "lab", "cli"}},
+		{Name: "tests", Rooms: []string{"test/..."},
+			On:     []string{"words", "vocabulary", "tools", "settings", "artifacts", "runtime", "api", "client", "node", "lab", "cli"},
+			Inside: true},
+	},
+	Nevers: []Never{
+		{"nodee", "coordinator", "the two daemons meet in ZooKeeper only"},
+		{"coordinator", "nodee", "the two daemons meet in ZooKeeper only"},
+		{"runtime/supervise", "runtime/process", "the supervisor knows launchers by its own interface"},
+	},
+	Overruns: map[string]string{},
+}
