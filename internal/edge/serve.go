@@ -1,0 +1,167 @@
+package edge
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/cloudname/nodee/internal/fault"
+	"github.com/cloudname/nodee/internal/group"
+)
+
+const (
+	headerTimeout = 10 * time.Second // for a caller to send the headers of a request
+	idleTimeout   = 2 * time.Minute
+	headerBytes   = 64 << 10
+	stopGrace     = 3 * time.Second // for requests under way when the server stops
+	lastGrace     = time.Second     // for them to answer after their contexts have ended
+)
+
+// ErrStopping is the cause with which the contexts of requests end when the server stops.
+var ErrStopping = errors.New("the daemon is shutting down")
+
+// TLS names the files of a server's certificate and key, and of the authority whose
+// clients alone are let in. Empty: plain HTTP, everybody.
+type TLS struct{ Cert, Key, ClientCA string }
+
+// Server is a listener and what serves it.
+type Server struct {
+	listener net.Listener
+	tls      *tls.Config
+	log      *slog.Logger
+	grace    time.Duration
+}
+
+// Listen takes an address such as "127.0.0.1:7040"; port 0 is any free one. Serve or Close
+// gives it back. What net/http has to say about connections goes to log, for debugging.
+func Listen(ctx context.Context, addr string, files TLS, log *slog.Logger) (*Server, error) {
+	conf, err := files.config()
+	if err != nil {
+		return nil, err
+	}
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on %s: stop what has that address, or set another: %w", addr, err)
+	}
+	return &Server{listener: l, tls: conf, log: log, grace: stopGrace}, nil
+}
+
+// config loads what the files hold; nil without a certificate.
+func (t TLS) config() (*tls.Config, error) {
+	if t.Cert == "" && t.Key == "" {
+		if t.ClientCA != "" {
+			return nil, fault.New(fault.Invalid, "tls", "cannot use client_ca without tls_cert and tls_key: give all three")
+		}
+		return nil, nil
+	}
+	cert, err := tls.LoadX509KeyPair(t.Cert, t.Key)
+	if err != nil {
+		return nil, fault.New(fault.Invalid, "tls", "cannot use tls_cert %q with tls_key %q: %w", t.Cert, t.Key, err)
+	}
+	conf := &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+	if t.ClientCA == "" {
+		return conf, nil
+	}
+	pem, err := os.ReadFile(t.ClientCA)
+	if err != nil {
+		return nil, fault.New(fault.Invalid, "tls", "cannot read client_ca: %w", err)
+	}
+	conf.ClientCAs = x509.NewCertPool()
+	if !conf.ClientCAs.AppendCertsFromPEM(pem) {
+		return nil, fault.New(fault.Invalid, "tls", "cannot use client_ca %q: it holds no certificate in PEM", t.ClientCA)
+	}
+	conf.ClientAuth = tls.RequireAndVerifyClientCert
+	return conf, nil
+}
+
+// Addr returns the address that was taken.
+func (s *Server) Addr() net.Addr { return s.listener.Addr() }
+
+// URL returns the address as a URL, without a slash at its end.
+func (s *Server) URL() string {
+	if s.tls != nil {
+		return "https://" + s.Addr().String()
+	}
+	return "http://" + s.Addr().String()
+}
+
+// Close gives the address back, for a server that is never served.
+func (s *Server) Close() error { return s.listener.Close() }
+
+// Serve answers requests until ctx ends. Then no new ones are taken, streams end at once,
+// other requests have three seconds to end; after that their contexts end, with the cause
+// ErrStopping, and a second later their connections.
+func (s *Server) Serve(ctx context.Context, h http.Handler) error {
+	base, interrupt := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer interrupt(ErrStopping)
+	stopping, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	base = context.WithValue(base, stoppingKey{}, stopping)
+	srv := &http.Server{
+		Handler:           h,
+		TLSConfig:         s.tls,
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    headerBytes,
+		// No ReadTimeout and no WriteTimeout, they would end streams: bodies and single
+		// writes have deadlines of their own.
+		BaseContext: func(net.Listener) context.Context { return base },
+		ErrorLog:    slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	g := group.New(ctx)
+	g.Go("http", func(context.Context) error { return s.accept(srv) })
+	g.Go("http shutdown", func(ctx context.Context) error {
+		<-ctx.Done()
+		stop()
+		return shutdown(context.WithoutCancel(ctx), srv, s.grace, interrupt)
+	})
+	return g.Wait()
+}
+
+func (s *Server) accept(srv *http.Server) error {
+	serve := func() error { return srv.Serve(s.listener) }
+	if s.tls != nil {
+		serve = func() error { return srv.ServeTLS(s.listener, "", "") }
+	}
+	if err := serve(); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("cannot go on serving %s: %w", s.Addr(), err)
+	}
+	return nil
+}
+
+// shutdown ends a server in steps, each harder than the one before.
+func shutdown(ctx context.Context, srv *http.Server, grace time.Duration, interrupt context.CancelCauseFunc) error {
+	wait := func(d time.Duration) error {
+		ctx, cancel := context.WithTimeout(ctx, d)
+		defer cancel()
+		return srv.Shutdown(ctx)
+	}
+	if wait(grace) == nil {
+		return nil
+	}
+	interrupt(ErrStopping)
+	if wait(lastGrace) == nil {
+		return nil
+	}
+	return srv.Close()
+}
+
+type stoppingKey struct{}
+
+// untilStopping returns a context that ends with ctx, and when its server begins to stop.
+func untilStopping(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	stopping, ok := ctx.Value(stoppingKey{}).(context.Context)
+	if !ok {
+		return ctx, func() { cancel(nil) }
+	}
+	forget := context.AfterFunc(stopping, func() { cancel(ErrStopping) })
+	return ctx, func() { forget(); cancel(nil) }
+}
