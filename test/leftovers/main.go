@@ -57,7 +57,7 @@ func run(command []string) (int, error) {
 	}
 	left, listErr := end(context.WithoutCancel(ctx))
 	if len(left) > 0 {
-		err = errors.Join(err, fmt.Errorf("%d processes were left behind, and are killed now:\n%s", len(left), strings.Join(left, "\n")))
+		err = errors.Join(err, fmt.Errorf("these processes were left behind, and are killed now:\n%s", strings.Join(left, "\n")))
 	}
 	return code, errors.Join(err, listErr)
 }

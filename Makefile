@@ -1,0 +1,57 @@
+# What can be made of Nodee. "make help" lists it. The work is in scripts/.
+
+# Go is found where its own instructions put it, also when a shell does not know yet.
+export PATH := $(PATH):/usr/local/go/bin
+
+# A program without C needs no compiler but Go's, and runs on every Linux of its machine.
+export CGO_ENABLED := 0
+
+# Arguments for "make run", and packages for "make test".
+ARGS ?=
+PKGS ?= ./...
+
+.PHONY: build run test check tidy vet race leaks bench vuln clean help
+
+build: ## build bin/nodee
+	@scripts/need go
+	go build -trimpath -buildvcs=false -ldflags "-X main.version=$$(scripts/version)" -o bin/nodee ./cmd/nodee
+
+run: build ## build, and run a node with a demo service until Ctrl-C
+	@exec bin/nodee dev $(ARGS)
+
+test: ## run all tests and say how many ran; PKGS=./artifact/... for some
+	@scripts/need go
+	go tool gotestsum --format pkgname-and-test-fails -- -timeout 10m $(PKGS)
+
+check: tidy vet race leaks ## all that a change must pass
+
+tidy: ## formatting, go fix and go.mod
+	@scripts/need go
+	scripts/tidy
+
+vet: ## go vet and staticcheck
+	@scripts/need go
+	go vet ./...
+	go tool staticcheck ./...
+
+race: ## all tests, under the race detector
+	@scripts/need go gcc
+	CGO_ENABLED=1 go tool gotestsum --format pkgname-and-test-fails -- -race -timeout 20m $(PKGS)
+
+leaks: ## look for goroutines that tests leave behind
+	@scripts/need go
+	scripts/leaks
+
+bench: ## run the benchmarks, COUNT=3 times each, into bin/bench.txt
+	@scripts/need go
+	scripts/bench
+
+vuln: ## look for known vulnerabilities (asks vuln.go.dev)
+	@scripts/need go
+	go run golang.org/x/vuln/cmd/govulncheck@latest ./...
+
+clean: ## remove what was built
+	rm -rf bin
+
+help: ## list what can be made
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 8
