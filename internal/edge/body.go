@@ -20,7 +20,7 @@ const (
 	MaxBody = 1 << 20
 
 	bodyTimeout = 30 * time.Second // how long a caller may take to send it
-	drainLimit  = 16 << 20
+	drainLimit  = 16 << 20         // how much of one that is too large is read and thrown away
 )
 
 // limitBody sets the time that a body has to arrive. Requests that are refused need it too:
