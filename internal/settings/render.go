@@ -3,7 +3,6 @@ package settings
 import (
 	"encoding/json"
 	"fmt"
-	"net/url"
 	"strings"
 
 	"github.com/cloudname/nodee/internal/quantity"
@@ -78,22 +77,4 @@ func quote(s string) string {
 	// A string can always be encoded, and a strings.Builder takes everything.
 	_ = e.Encode(s)
 	return strings.ReplaceAll(strings.TrimSpace(b.String()), "\x7f", `\u007f`)
-}
-
-// Redacted returns the URL with *** for what is secret in it: the password, or the user
-// where that stands alone, for it is a token then.
-func (r Repository) Redacted() string {
-	u, err := url.Parse(r.URL)
-	if err != nil {
-		return "***"
-	}
-	if u.User == nil {
-		return r.URL
-	}
-	secret := "***"
-	if _, both := u.User.Password(); both {
-		secret = u.User.Username() + ":***"
-	}
-	u.User = nil
-	return strings.Replace(u.String(), "//", "//"+secret+"@", 1)
 }

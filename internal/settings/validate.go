@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"net/url"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -22,8 +21,6 @@ var (
 	nodeName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,252}$`)
 	labelKey = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$`)
 	hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]{0,252})$`)
-	// A group, or the beginning of groups: "com.example", "com.example.*", "*".
-	groups = regexp.MustCompile(`^([A-Za-z0-9_+][A-Za-z0-9_.+-]{0,127}|([A-Za-z0-9_+][A-Za-z0-9_.+-]{0,125}\.)?\*)$`)
 )
 
 // Validate tells everything that is wrong with s, each fault located by its key.
@@ -100,76 +97,6 @@ func (z *ZooKeeper) check(c *checks) {
 	if t := z.SessionTimeout.Std(); t < time.Second || t > 5*time.Minute {
 		c.add("zookeeper.session_timeout", z.SessionTimeout, fmt.Sprintf("is %s, expected 1s to 5m", z.SessionTimeout))
 	}
-}
-
-func checkRepositories(c *checks, repositories []Repository) {
-	seen := map[string]bool{}
-	for i, r := range repositories {
-		at := element("repository", i)
-		switch {
-		case r.Name == "":
-			c.add(at+".name", "", "is missing")
-		case seen[r.Name]:
-			c.add(at+".name", r.Name, fmt.Sprintf("%q is the name of another repository already", r.Name))
-		default:
-			c.add(at+".name", r.Name, matches(r.Name, name, "name"))
-		}
-		seen[r.Name] = true
-		r.check(c, at)
-	}
-}
-
-func (r *Repository) check(c *checks, at string) {
-	c.add(at+".url", nil, urlFault(r.URL)) // no value: it may hold a password
-	c.add(at+".layout", r.Layout, layoutFault(r.Layout))
-	for _, g := range r.Groups {
-		if !groups.MatchString(g) {
-			c.add(at+".groups", g, fmt.Sprintf(`%q is no group, expected one such as "com.example", or "com.example.*" for all below it`, g))
-		}
-	}
-	if len(r.Formats) == 0 {
-		c.add(at+".formats", r.Formats, "is empty, expected some of "+strings.Join(formats(), ", "))
-	}
-	for i, f := range r.Formats {
-		switch {
-		case !slices.Contains(formats(), f):
-			c.add(at+".formats", f, fmt.Sprintf("%q is no format, expected some of %s", f, strings.Join(formats(), ", ")))
-		case slices.Contains(r.Formats[:i], f):
-			c.add(at+".formats", f, fmt.Sprintf("has %q twice", f))
-		}
-	}
-}
-
-var placeholder = regexp.MustCompile(`\{[^{}]*\}?|\}`)
-
-// layoutFault complains of a layout that is neither known nor a usable template.
-func layoutFault(layout string) string {
-	if layout == "maven2" || layout == "flat" {
-		return ""
-	}
-	known := []string{"{group}", "{name}", "{version}", "{classifier}", "{-classifier}", "{ext}"}
-	for _, p := range placeholder.FindAllString(layout, -1) {
-		if !slices.Contains(known, p) {
-			return fmt.Sprintf("has %q, expected placeholders among %s", p, strings.Join(known, " "))
-		}
-	}
-	if !strings.Contains(layout, "{name}") || !strings.Contains(layout, "{version}") {
-		return fmt.Sprintf(`is %q, expected "maven2", "flat" or a template with {name} and {version}`, layout)
-	}
-	return ""
-}
-
-func urlFault(s string) string {
-	u, err := url.Parse(s)
-	switch {
-	case s == "":
-		return "is missing"
-	case err != nil, u.Scheme != "http" && u.Scheme != "https", u.Hostname() == "":
-		return "is no URL, expected one such as https://repo.example.com/releases"
-	case u.RawQuery != "", u.ForceQuery, u.Fragment != "":
-		return "has a query or a fragment, expected only what stands before an artifact's path"
-	}
-	return ""
 }
 
 func prefixFault(prefix string) string {

@@ -59,8 +59,10 @@ func TestWrongFiles(t *testing.T) {
 		"repository as a table":  {"[repository]\nname = 'a'", []string{"repository: is a table, expected tables: [[repository]] ($:1)"}},
 		"repository scheme":      {"repository = [{name = 'a',\n url = 'ftp://h'}]", []string{"repository[0].url: is no URL, expected one such as https://repo.example.com/releases ($:2)"}},
 		"repository layout":      {repository + "layout = 'ivy'", []string{`repository[0].layout: is "ivy", expected "maven2", "flat" or a template with {name} and {version} ($:4)`}},
-		"repository placeholder": {repository + "layout = '{name}/{version}/{extension}'", []string{`repository[0].layout: has "{extension}", expected placeholders among {group} {name} {version} {classifier} {-classifier} {ext} ($:4)`}},
-		"repository groups":      {repository + "groups = ['com.*.x']", []string{`repository[0].groups: "com.*.x" is no group, expected one such as "com.example", or "com.example.*" for all below it ($:4)`}},
+		"repository placeholder": {repository + "layout = '{name}/{version}/{extension}'", []string{`repository[0].layout: has "{extension}", expected placeholders among {group} {group_path} {name} {version} {classifier} {-classifier} {ext} ($:4)`}},
+		"repository climbs":      {repository + "layout = '../{name}/{version}'", []string{`repository[0].layout: is "../{name}/{version}", expected a relative path of placeholders and plain characters ($:4)`}},
+		"repository brace":       {repository + "layout = '{name}/{version}/{ext'", []string{`repository[0].layout: is "{name}/{version}/{ext", expected a relative path of placeholders and plain characters ($:4)`}},
+		"repository groups":      {repository + "groups = ['com.example.*', 'com/x']", []string{`repository[0].groups: "com/x" is no group, expected one such as "com.example" or "com.example.*" ($:4)`}},
 		"repository formats": {repository + "formats = ['zip', 'rar', 'zip']", []string{
 			`repository[0].formats: "rar" is no format, expected some of zip, tar.gz, tar.zst, tar.xz ($:4)`, `repository[0].formats: has "zip" twice ($:4)`}},
 		"repository no formats": {repository + "formats = []", []string{"repository[0].formats: is empty, expected some of zip, tar.gz, tar.zst, tar.xz ($:4)"}},
