@@ -117,3 +117,9 @@ func (h Hierarchy) locate(groups string) (string, error) {
 	}
 	return "", ErrUnseen
 }
+
+// Holds tells whether a process is in a group, or in one below it. proc is "/proc".
+func (h Hierarchy) Holds(proc string, g Group, pid int) bool {
+	dir, err := h.Of(proc, strconv.Itoa(pid))
+	return err == nil && (dir == g.dir || strings.HasPrefix(dir, g.dir+"/"))
+}

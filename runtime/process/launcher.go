@@ -1,0 +1,306 @@
+package process
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/cloudname/nodee/runtime/cgroup"
+	"github.com/cloudname/nodee/runtime/supervise"
+)
+
+// Config is what a Launcher needs.
+type Config struct {
+	StateDir   string // the launcher's own folder, made when missing; kept across restarts
+	PrefixHash string // short and alphanumeric; keeps the groups of several prefixes apart
+}
+
+// Launcher runs starts as processes of this machine. Close it in the end.
+type Launcher struct {
+	boot     string
+	folder   string // the name of the folder that this prefix's control groups stand in
+	tree     cgroup.Hierarchy
+	yard     yard
+	features Features
+
+	mu     sync.Mutex
+	starts map[string]*start        // by name: those that are running or not yet stopped
+	begin  map[string]chan struct{} // by name: those of which a Start is under way
+	behind map[string]group         // by name: stopped, but the group could not be removed yet
+}
+
+var _ supervise.Launcher = (*Launcher)(nil)
+
+// New makes the launcher. Control groups are used where they can be, see Features.
+func New(cfg Config) (*Launcher, error) {
+	tree, err := cgroup.Discover("/proc")
+	if err != nil {
+		return nil, err
+	}
+	return open(cfg, tree)
+}
+
+// open makes a launcher for a given hierarchy of control groups.
+func open(cfg Config, tree cgroup.Hierarchy) (*Launcher, error) {
+	boot, err := bootID()
+	if err == nil {
+		err = os.MkdirAll(cfg.StateDir, 0o700)
+	}
+	if err == nil {
+		err = prepareInheritance()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot set up the launcher: %w", err)
+	}
+	folder := "nodee-" + cfg.PrefixHash
+	yard, features, err := openYard(cfg.StateDir, folder, boot, tree)
+	if err != nil {
+		return nil, fmt.Errorf("cannot set up the launcher: %w", err)
+	}
+	return &Launcher{
+		boot: boot, folder: folder, tree: tree, yard: yard, features: features,
+		starts: map[string]*start{}, begin: map[string]chan struct{}{}, behind: map[string]group{},
+	}, nil
+}
+
+// Features says how processes are kept together here.
+func (l *Launcher) Features() Features { return l.features }
+
+// Start implements supervise.Launcher.
+func (l *Launcher) Start(ctx context.Context, key supervise.Key, launch supervise.Launch) (supervise.Handle, error) {
+	name, err := nameOf(key)
+	if err != nil {
+		return nil, &finalError{err.Error(), err}
+	}
+	release, err := l.alone(ctx, name)
+	if err != nil {
+		return nil, fmt.Errorf("cannot start %s: %w", name, err)
+	}
+	defer release()
+	if s := l.known(name); s != nil {
+		return s.rec.handle(), nil
+	}
+	p, err := l.yard.prepare(name)
+	if errors.Is(err, fs.ErrExist) {
+		h, findErr := l.Find(ctx, key)
+		if !errors.Is(findErr, supervise.ErrNeverStarted) {
+			return h, findErr
+		}
+		p, err = l.prepareAgain(name)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot start %s: %w", name, err)
+	}
+	defer p.done()
+	s, err := l.begins(launch, key, name, p)
+	if err != nil {
+		return nil, errors.Join(err, l.yard.remove(name))
+	}
+	return s.rec.handle(), nil
+}
+
+// prepareAgain is for a start whose place was made by an attempt that the daemon did not
+// survive. It is made anew, because nobody knows what was done to the old one: processes do
+// not live in a control group that was once killed.
+func (l *Launcher) prepareAgain(name string) (*plot, error) {
+	if err := l.yard.remove(name); err != nil {
+		return nil, err
+	}
+	return l.yard.prepare(name)
+}
+
+// begins starts the main process and makes it known.
+func (l *Launcher) begins(launch supervise.Launch, key supervise.Key, name string, p *plot) (*start, error) {
+	child, err := spawn(launch, key.Start, p.into)
+	if err != nil {
+		return nil, err
+	}
+	rec := record{Boot: l.boot, Name: name, PID: child.pid, Group: p.group}
+	st, err := readStat(child.pid)
+	if err == nil {
+		rec.Began = st.began
+		rec.Inode, err = child.main.inode()
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("cannot identify %s, which was killed again: %w", launch.Path, err), child.discard())
+	}
+	p.note(rec.handle())
+	s := newStart(rec, l.groupOf(rec), child.main)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.starts[name] = s
+	return s, nil
+}
+
+// alone waits until no other Start of the same name is under way.
+func (l *Launcher) alone(ctx context.Context, name string) (release func(), err error) {
+	for {
+		l.mu.Lock()
+		other, busy := l.begin[name]
+		if !busy && ctx.Err() == nil {
+			mine := make(chan struct{})
+			l.begin[name] = mine
+			l.mu.Unlock()
+			return func() {
+				l.mu.Lock()
+				defer l.mu.Unlock()
+				delete(l.begin, name)
+				close(mine)
+			}, nil
+		}
+		l.mu.Unlock()
+		select {
+		case <-other:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+func (l *Launcher) known(name string) *start {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.starts[name]
+}
+
+func (l *Launcher) groupOf(rec record) group {
+	if rec.Group != "" {
+		return controlled{cgroup.At(rec.Group), l.tree}
+	}
+	key, _ := parseName(rec.Name) // records hold names that were parsed before
+	file := ""
+	if y, ok := l.yard.(*looseYard); ok {
+		file = y.path(rec.Name)
+	}
+	return loose{rec: rec, id: key.Start, file: file}
+}
+
+// at returns the start that a handle stands for, adopting it when it was started by another
+// daemon. A main process that is gone, or is somebody else by now, has ended unseen.
+func (l *Launcher) at(h supervise.Handle) (*start, error) {
+	rec, err := l.readHandle(h)
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s := l.starts[rec.Name]; s != nil && s.rec.same(rec) {
+		return s, nil
+	}
+	main, err := l.adopt(rec)
+	if err != nil && !errors.Is(err, errGone) {
+		return nil, err
+	}
+	s := newStart(rec, l.groupOf(rec), main)
+	if main != nil {
+		l.starts[rec.Name] = s
+	}
+	return s, nil
+}
+
+// adopt opens the main process of a record. The process is opened first and compared
+// then, so that its number cannot change hands in between.
+func (l *Launcher) adopt(rec record) (*pidfd, error) {
+	if rec.Boot != l.boot || rec.PID == 0 {
+		return nil, errGone
+	}
+	p, err := openPidfd(rec.PID)
+	if err != nil {
+		return nil, err
+	}
+	st, err := readStat(rec.PID)
+	if err == nil && st.began != rec.Began {
+		err = errGone
+	}
+	if err == nil && rec.Inode != 0 {
+		var inode uint64
+		if inode, err = p.inode(); err == nil && inode != 0 && inode != rec.Inode {
+			err = errGone
+		}
+	}
+	if err != nil {
+		p.close()
+		return nil, err
+	}
+	return p, nil
+}
+
+// Find implements supervise.Launcher.
+func (l *Launcher) Find(ctx context.Context, key supervise.Key) (supervise.Handle, error) {
+	name, err := nameOf(key)
+	if err != nil {
+		return nil, err
+	}
+	rec, err := l.yard.find(ctx, name)
+	if err != nil {
+		return nil, fmt.Errorf("cannot find %s: %w", name, err)
+	}
+	rec.Boot = cmp.Or(rec.Boot, l.boot)
+	return rec.handle(), nil
+}
+
+// retryGap is how long Watch waits when it could not even look.
+const retryGap = 200 * time.Millisecond
+
+// Watch implements supervise.Launcher. A handle that cannot be read is a start of which
+// nothing is known.
+func (l *Launcher) Watch(ctx context.Context, h supervise.Handle) (supervise.Exit, error) {
+	for {
+		if _, err := l.readHandle(h); err != nil {
+			return supervise.Exit{At: time.Now()}, nil
+		}
+		s, err := l.at(h)
+		if err == nil {
+			if err = s.awaitEnd(ctx); err == nil {
+				return l.handOut(s), nil
+			}
+		}
+		t := time.NewTimer(retryGap)
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return supervise.Exit{}, ctx.Err()
+		case <-t.C: // descriptors or memory were short
+		}
+	}
+}
+
+// Signal implements supervise.Launcher.
+func (l *Launcher) Signal(_ context.Context, h supervise.Handle, name string) error {
+	s, err := l.at(h)
+	if err != nil {
+		return err
+	}
+	sig, err := parseSignal(name)
+	if err == nil {
+		err = s.signalMain(sig)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot signal %s: %w", s.rec.Name, err)
+	}
+	return nil
+}
+
+// PID implements supervise.Launcher; 0 when it is not known.
+func (l *Launcher) PID(h supervise.Handle) int {
+	rec, err := l.readHandle(h)
+	if err != nil {
+		return 0
+	}
+	return rec.PID
+}
+
+// parseSignal reads a signal's name without SIG.
+func parseSignal(name string) (unix.Signal, error) {
+	if sig := unix.SignalNum("SIG" + name); sig != 0 {
+		return sig, nil
+	}
+	return 0, fmt.Errorf("there is no signal %q", name)
+}

@@ -1,0 +1,122 @@
+package process
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// loose is what belongs to a start as far as /proc tells: who says so in its environment, who
+// is in the session of the main process, and who descends from one of these.
+type loose struct {
+	rec  record
+	id   string // the start's own id, as in the environment
+	file string // its marker
+}
+
+// members picks the living processes of a start out of all; says tells what a process's
+// environment says. The session of the main process counts only while the main process
+// itself, be it as a zombie, keeps its number from being given to another.
+func members(all []stat, rec record, self int, says func(stat) bool) []stat {
+	pinned := false
+	for _, s := range all {
+		pinned = pinned || rec.PID != 0 && s.pid == rec.PID && s.began == rec.Began
+	}
+	in := map[int]bool{}
+	for _, s := range all {
+		// None of a start is older than its main process.
+		if s.pid == self || s.began < rec.Began {
+			continue
+		}
+		if pinned && s.session == rec.PID || !s.dead() && says(s) {
+			in[s.pid] = true
+		}
+	}
+	for grew := true; grew; {
+		grew = false
+		for _, s := range all {
+			if !in[s.pid] && in[s.parent] && s.pid != self && s.began >= rec.Began {
+				in[s.pid], grew = true, true
+			}
+		}
+	}
+	var living []stat
+	for _, s := range all {
+		if in[s.pid] && !s.dead() {
+			living = append(living, s)
+		}
+	}
+	return living
+}
+
+func (g loose) members() ([]stat, error) {
+	all, err := allProcesses()
+	if err != nil {
+		return nil, err
+	}
+	return members(all, g.rec, os.Getpid(), func(s stat) bool { return startOf(s.pid) == g.id }), nil
+}
+
+func (g loose) lives() (bool, error) {
+	found, err := g.members()
+	return len(found) > 0, err
+}
+
+func (g loose) signal(sig unix.Signal) error {
+	began := map[int]uint64{}
+	list := func() ([]int, error) {
+		found, err := g.members()
+		pids := make([]int, len(found))
+		for i, m := range found {
+			pids[i], began[m.pid] = m.pid, m.began
+		}
+		return pids, err
+	}
+	return signalEach(sig, list, func(pid int) bool {
+		now, err := readStat(pid)
+		return err == nil && now.began == began[pid]
+	})
+}
+
+func (g loose) kill() error { return g.signal(unix.SIGKILL) }
+
+func (g loose) wait(ctx context.Context) error {
+	return poll(ctx, func() (bool, error) {
+		lives, err := g.lives()
+		return !lives, err
+	})
+}
+
+func (g loose) remove() error {
+	if err := os.Remove(g.file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// How often a question is put again whose answer nobody announces: soon at first, then
+// seldom, since some of these read all of /proc.
+const (
+	firstGap = time.Millisecond
+	lastGap  = 50 * time.Millisecond
+)
+
+// poll asks until the answer is yes, or ctx ends.
+func poll(ctx context.Context, ask func() (bool, error)) error {
+	for gap := firstGap; ; gap = min(2*gap, lastGap) {
+		if yes, err := ask(); yes || err != nil {
+			return err
+		}
+		t := time.NewTimer(gap)
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return ctx.Err()
+		case <-t.C:
+		}
+	}
+}

@@ -1,0 +1,70 @@
+package launchertest
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cloudname/nodee/runtime/supervise"
+)
+
+// helping are the tests of Exec.
+var helping = []Case{
+	{"exec/a helper's exit and output", func(t *testing.T, b *Bench) {
+		_, h := b.Start("exec sleep 60")
+		for script, want := range map[string]any{"echo hi; exit 0": 0, "exit 4": 4, "kill -KILL $$": "KILL"} {
+			exit, err := b.Launcher.Exec(t.Context(), h, b.Script(script))
+			if err != nil {
+				t.Errorf("Exec: %v", err)
+			}
+			wantExit(t, script, exit, want)
+		}
+		if got := b.Read("stdout.log"); got != "hi\n" {
+			t.Errorf("the helper's output is %q; want hi", got)
+		}
+		if _, err := b.Launcher.Exec(t.Context(), h, supervise.Launch{Path: b.Path("none"), Args: []string{"none"}, Dir: b.dir, Stdout: b.Path("o"), Stderr: b.Path("e")}); !errors.Is(err, supervise.ErrFinal) {
+			t.Errorf("Exec of nothing = %v; want ErrFinal", err)
+		}
+		if !b.Runs(h) {
+			t.Error("a helper ended the main process")
+		}
+	}},
+	{"exec/killed at the context's end", func(t *testing.T, b *Bench) {
+		_, h := b.Start("exec sleep 60")
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		defer cancel()
+		_, err := b.Launcher.Exec(ctx, h, b.Script("trap '' TERM; echo $$ >>$D/pids; sleep 60 & echo $! >>$D/pids; wait; wait"))
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Exec = %v; want DeadlineExceeded", err)
+		}
+		pids := b.AwaitPIDs("pids", 2)
+		b.Eventually("the helper and its child dead", func() bool { return !Lives(pids[0]) && !Lives(pids[1]) })
+		if !b.Runs(h) {
+			t.Error("the helper's end ended the main process")
+		}
+	}},
+	{"exec/what a helper leaves belongs to the start", func(t *testing.T, b *Bench) {
+		_, h := b.Start("exec sleep 60")
+		if _, err := b.Launcher.Exec(t.Context(), h, b.Script("setsid sleep 60 & echo $! >$D/pids; exit 0")); err != nil {
+			t.Fatal(err)
+		}
+		pids := b.AwaitPIDs("pids", 1)
+		if !Lives(pids[0]) {
+			t.Fatal("the helper's child ended with it")
+		}
+		b.Stop(h, supervise.Halt{})
+		b.AllDead(pids)
+	}},
+	{"exec/after a stop", func(t *testing.T, b *Bench) {
+		_, h := b.Start("exec sleep 60")
+		b.Stop(h, supervise.Halt{})
+		if _, err := b.Launcher.Exec(t.Context(), h, b.Script("touch $D/ran")); err == nil || !strings.Contains(err.Error(), "ended") {
+			t.Errorf("Exec after Stop = %v; want an error that says so", err)
+		}
+		if pids := b.alive(); len(pids) > 0 {
+			t.Errorf("processes %v run after a stop", pids)
+		}
+	}},
+}
