@@ -1,0 +1,119 @@
+package ports
+
+import (
+	"maps"
+	"strings"
+	"testing"
+
+	"github.com/cloudname/nodee/internal/fault"
+	"pgregory.net/rapid"
+)
+
+func nobody(int) string   { return "" }
+func nothing(int) bool    { return false }
+func everything(int) bool { return true }
+
+func TestAssign(t *testing.T) {
+	other := func(port int) string {
+		return map[int]string{31000: "2.web.borud.fbu", 8080: "3.web.borud.fbu", 9090: "4.web.borud.fbu"}[port]
+	}
+	for _, c := range []struct {
+		what        string
+		asked, kept map[string]int
+		owner       func(int) string
+		listening   func(int) bool
+		want        map[string]int
+	}{
+		{"none asked", nil, map[string]int{"http": 31000}, nobody, nothing, map[string]int{}},
+		{"from 31000 on, by name", map[string]int{"b": 0, "a": 0}, nil, nobody, nothing, map[string]int{"a": 31000, "b": 31001}},
+		{"other services' are left out", map[string]int{"a": 0}, nil, other, nothing, map[string]int{"a": 31001}},
+		{"what listens is left out", map[string]int{"a": 0}, nil, nobody, func(p int) bool { return p < 31005 && p >= 31000 }, map[string]int{"a": 31005}},
+		{"the end wraps to the low end", map[string]int{"a": 0}, nil, nobody, func(p int) bool { return p >= First }, map[string]int{"a": Lowest}},
+		{"fixed ones stay, listened on or not", map[string]int{"a": 80}, nil, nobody, everything, map[string]int{"a": 80}},
+		{"kept ones stay, listened on or not", map[string]int{"a": 0, "b": 0}, map[string]int{"b": 31007}, nobody, func(p int) bool { return p == 31007 },
+			map[string]int{"a": 31000, "b": 31007}},
+		{"a fixed port in place of a kept one", map[string]int{"a": 7000}, map[string]int{"a": 31000}, nobody, nothing, map[string]int{"a": 7000}},
+		{"a fixed port that was kept under another name", map[string]int{"a": 0, "b": 31000}, map[string]int{"a": 31000}, nobody, nothing,
+			map[string]int{"a": 31001, "b": 31000}},
+		{"a kept one that another service has got", map[string]int{"a": 0}, map[string]int{"a": 31000}, other, nothing, map[string]int{"a": 31001}},
+		{"a kept one twice", map[string]int{"a": 0, "b": 0}, map[string]int{"a": 31000, "b": 31000}, nobody, nothing, map[string]int{"a": 31000, "b": 31001}},
+		{"a kept one out of the range", map[string]int{"a": 0}, map[string]int{"a": 40000}, nobody, nothing, map[string]int{"a": 31000}},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			got, err := Assign(c.asked, c.kept, c.owner, c.listening)
+			if err != nil || !maps.Equal(got, c.want) {
+				t.Errorf("got %v, %v; want %v", got, err, c.want)
+			}
+		})
+	}
+
+	_, err := Assign(map[string]int{"admin": 9090, "http": 8080, "x": 0}, nil, other, nothing)
+	if fault.KindOf(err) != fault.Conflict {
+		t.Fatalf("taken fixed ports: %v", err)
+	}
+	for _, part := range []string{"port 8080 (http) belongs to 3.web.borud.fbu", "port 9090 (admin) belongs to 4.web.borud.fbu"} {
+		if !strings.Contains(err.Error(), part) {
+			t.Errorf("%q does not say %q", err, part)
+		}
+	}
+	_, err = Assign(map[string]int{"http": 0}, nil, nobody, everything)
+	if fault.KindOf(err) != fault.Conflict || !strings.Contains(err.Error(), "http: all from 20000 to 32767") {
+		t.Errorf("nothing free: %v", err)
+	}
+}
+
+func TestAssignKeepsItsPromises(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		// A few ports around the places where the search begins, ends and wraps.
+		port := rapid.SampledFrom([]int{80, 8080, Lowest, Lowest + 1, First - 1, First, First + 1, First + 2, Highest, 40000})
+		name := rapid.SampledFrom([]string{"a", "b", "c", "d"})
+		asked := rapid.MapOfN(name, rapid.OneOf(rapid.Just(0), port), 0, 4).Draw(t, "asked")
+		fixed := map[int]bool{}
+		for name, p := range asked {
+			if fixed[p] {
+				asked[name] = 0 // the spec's validation refuses two of the same
+			}
+			fixed[p] = p != 0
+		}
+		kept := rapid.MapOfN(name, port, 0, 4).Draw(t, "kept")
+		others := rapid.MapOfN(port, rapid.Just("another"), 0, 4).Draw(t, "others")
+		busy := rapid.MapOfN(port, rapid.Just(true), 0, 4).Draw(t, "busy")
+		owner := func(p int) string { return others[p] }
+		listening := func(p int) bool { return busy[p] || p > First+8 && p < Highest }
+
+		got, err := Assign(asked, kept, owner, listening)
+		conflict := false
+		for _, p := range asked {
+			conflict = conflict || p != 0 && others[p] != ""
+		}
+		if conflict != (err != nil) {
+			t.Fatalf("error %v, a conflict is there: %v", err, conflict)
+		}
+		if err != nil {
+			return
+		}
+		if len(got) != len(asked) {
+			t.Fatalf("assigned %v for %v", got, asked)
+		}
+		seen := map[int]bool{}
+		for name, p := range got {
+			switch {
+			case seen[p]:
+				t.Fatalf("%d is given twice: %v", p, got)
+			case others[p] != "":
+				t.Fatalf("%s got %d, which another has", name, p)
+			case asked[name] != 0 && p != asked[name]:
+				t.Fatalf("%s got %d, not the %d it asked for", name, p, asked[name])
+			case asked[name] == 0 && (p < Lowest || p > Highest):
+				t.Fatalf("%s got %d, out of the range", name, p)
+			case asked[name] == 0 && p != kept[name] && listening(p):
+				t.Fatalf("%s got %d, where somebody listens", name, p)
+			}
+			seen[p] = true
+		}
+		again, err := Assign(asked, got, owner, everything)
+		if err != nil || !maps.Equal(again, got) {
+			t.Fatalf("asked again: %v, %v; want %v as before", again, err, got)
+		}
+	})
+}
