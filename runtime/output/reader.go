@@ -82,36 +82,44 @@ type sink interface {
 }
 
 func (r *Reader) run(ctx context.Context, follow bool, to sink) error {
-	end, err := r.end(follow)
-	if err != nil {
+	if follow {
+		return r.follow(ctx, to)
+	}
+	end := int64(0)
+	if r.log != nil {
+		info, err := r.log.Stat()
+		if err != nil {
+			return fmt.Errorf("cannot read the log: %w", err)
+		}
+		end = info.Size()
+	}
+	if err := r.deliver(ctx, end, to); err != nil {
 		return err
 	}
+	return to.flush()
+}
+
+func (r *Reader) follow(ctx context.Context, to sink) error {
 	tick := time.NewTicker(glance)
 	defer tick.Stop()
 	for silent := 0; ; silent++ {
-		if err := r.say(to); err != nil {
-			return err
-		}
 		before := r.pos
-		if err := r.drain(ctx, end, to); err != nil {
+		if err := r.deliver(ctx, math.MaxInt64, to); err != nil {
 			return err
 		}
 		if r.pos != before {
 			silent = 0
 		}
-		if !follow || silent == patience {
+		if silent == patience {
 			if err := to.flush(); err != nil {
 				return err
 			}
-		}
-		if !follow {
-			return nil
 		}
 		if err := r.look(ctx, to); err != nil {
 			return err
 		}
 		if r.notice != "" {
-			continue // begin anew at once
+			continue // there is something to say at once
 		}
 		select {
 		case <-ctx.Done():
@@ -121,19 +129,12 @@ func (r *Reader) run(ctx context.Context, follow bool, to sink) error {
 	}
 }
 
-// end is the offset to read up to.
-func (r *Reader) end(follow bool) (int64, error) {
-	if follow {
-		return math.MaxInt64, nil
+// deliver gives to whatever there is now: a notice, then data up to end.
+func (r *Reader) deliver(ctx context.Context, end int64, to sink) error {
+	if err := r.say(to); err != nil {
+		return err
 	}
-	if r.log == nil {
-		return 0, nil
-	}
-	info, err := r.log.Stat()
-	if err != nil {
-		return 0, fmt.Errorf("cannot read the log: %w", err)
-	}
-	return info.Size(), nil
+	return r.drain(ctx, end, to)
 }
 
 // say delivers a notice, after what belongs to before it.
