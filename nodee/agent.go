@@ -1,0 +1,257 @@
+package nodee
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/cloudname/nodee/artifact/fetch"
+	"github.com/cloudname/nodee/artifact/tree"
+	"github.com/cloudname/nodee/internal/change"
+	"github.com/cloudname/nodee/internal/group"
+	"github.com/cloudname/nodee/internal/settings"
+	"github.com/cloudname/nodee/nodee/store"
+	"github.com/cloudname/nodee/runtime/process"
+	"github.com/cloudname/nodee/runtime/rundir"
+	"github.com/cloudname/nodee/runtime/service"
+	"github.com/cloudname/nodee/runtime/supervise"
+)
+
+// Config is what an agent is made of.
+type Config struct {
+	Settings settings.Settings
+	Version  string
+	Log      *slog.Logger
+}
+
+// Agent is the daemon of one host.
+type Agent struct {
+	cfg      Config
+	log      *slog.Logger
+	started  time.Time
+	boot     string
+	prefix   *store.Prefix
+	desires  *store.Services
+	journal  *store.Journal
+	tree     *tree.Tree
+	fetch    *fetch.Fetcher
+	launcher *process.Launcher
+	units    *supervise.Supervisor
+	registry *prometheus.Registry
+	dirs     rundir.Dirs
+
+	services  change.Counter // of anything that a list of services shows
+	artifacts change.Counter // the same for artifacts
+	installs  installs
+	portsMu   sync.Mutex    // held while ports are chosen, so that nobody is given the same
+	useMu     sync.RWMutex  // held for writing while an artifact is removed, for reading while one is named
+	address   string        // where HTTP is served, once it is
+	ready     chan struct{} // closed after the first reconcile pass
+
+	dirtyMu sync.Mutex
+	dirty   map[string]bool // services to look at
+	nudge   chan struct{}   // there is something dirty; capacity 1
+}
+
+// New opens the prefix and everything below it, and finds out what still runs. It changes
+// nothing in the world but what it needs to look. Close must be called, Run may be.
+func New(ctx context.Context, cfg Config) (_ *Agent, err error) {
+	a := &Agent{
+		cfg: cfg, log: cfg.Log, started: time.Now(), listening: make(chan struct{}), ready: make(chan struct{}),
+		dirty: map[string]bool{}, nudge: make(chan struct{}, 1), installs: installs{under: map[string]install{}},
+	}
+	a.registry = newRegistry(a)
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.Close(ctx))
+		}
+	}()
+	if a.boot, err = bootID(); err != nil {
+		return nil, err
+	}
+	if a.prefix, err = store.OpenPrefix(cfg.Settings.Prefix); err != nil {
+		return nil, err
+	}
+	a.dirs = rundir.Dirs{Runtime: a.prefix.Runtime(), Logs: a.prefix.Logs()}
+	if a.desires, err = store.OpenServices(filepath.Join(a.prefix.State(), "services"), a.log); err != nil {
+		return nil, err
+	}
+	if a.journal, err = store.OpenJournal(filepath.Join(a.prefix.State(), "events"), time.Now, a.log); err != nil {
+		return nil, err
+	}
+	if a.tree, err = tree.Open(ctx, a.prefix.Software(), tree.Options{Log: a.log, OnChange: a.artifacts.Bump}); err != nil {
+		return nil, err
+	}
+	a.fetch = newFetcher(a.tree, cfg)
+	a.launcher, err = process.New(process.Config{StateDir: filepath.Join(a.prefix.State(), "process"), PrefixHash: a.prefix.Hash()})
+	return a, err
+}
+
+// Close lets go of the prefix, also when ctx has ended already. What runs goes on.
+func (a *Agent) Close(ctx context.Context) error {
+	var errs []error
+	if a.launcher != nil {
+		errs = append(errs, a.launcher.Close(context.WithoutCancel(ctx)))
+	}
+	if a.fetch != nil {
+		errs = append(errs, a.fetch.Close())
+	}
+	if a.journal != nil {
+		errs = append(errs, a.journal.Close())
+	}
+	if a.prefix != nil {
+		errs = append(errs, a.prefix.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Run runs the node until ctx ends, and leaves its services running.
+func (a *Agent) Run(ctx context.Context) error {
+	g := group.New(ctx)
+	a.units = supervise.New(g.Context(), supervise.Config{
+		Kind: "service", Boot: a.boot, Launcher: a.launcher, Outfitter: outfitter{a}, Records: a.desires, Desires: a.desires,
+		Journal: a.journal, Changed: a.touch, Log: a.log,
+	})
+	g.Go("supervisor", func(context.Context) error { return a.units.Wait() })
+	if err := a.adopt(g.Context()); err != nil {
+		g.End(err)
+		return errors.Join(err, g.Wait())
+	}
+	g.Go("reconcile", func(ctx context.Context) error { return a.reconcile(ctx, g) })
+	g.Go("http", a.serve)
+	return g.Wait()
+}
+
+// touch notes that something about a service has changed.
+func (a *Agent) touch(name string) {
+	a.dirtyMu.Lock()
+	a.dirty[name] = true
+	a.dirtyMu.Unlock()
+	select {
+	case a.nudge <- struct{}{}:
+	default:
+	}
+	a.services.Bump()
+}
+
+// sweep is how often everything is looked at although nobody has said that it changed.
+const sweep = time.Minute
+
+// reconcile is the one loop that makes the world what is desired. g owns what takes longer.
+func (a *Agent) reconcile(ctx context.Context, g *group.Group) error {
+	tick := time.NewTicker(sweep)
+	defer tick.Stop()
+	a.pass(g, a.everything())
+	close(a.ready)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			a.pass(g, a.everything())
+		case <-a.nudge:
+			a.dirtyMu.Lock()
+			names := a.dirty
+			a.dirty = map[string]bool{}
+			a.dirtyMu.Unlock()
+			a.pass(g, names)
+		}
+	}
+}
+
+func (a *Agent) everything() map[string]bool {
+	names := map[string]bool{}
+	for _, d := range a.desires.All() {
+		names[d.Coordinate.String()] = true
+	}
+	return names
+}
+
+// pass plans for each of the services and takes the steps.
+func (a *Agent) pass(g *group.Group, names map[string]bool) {
+	for name := range names {
+		c, err := service.ParseCoordinate(name)
+		if err != nil {
+			continue
+		}
+		d, ok := a.desires.Get(c)
+		if !ok {
+			continue
+		}
+		have := Have{Installing: a.installs.run(name)}
+		if status, ok := a.units.Status(name); ok {
+			have.Unit = &status
+		}
+		for _, step := range Plan(d, have) {
+			a.log.Debug("step", "service", name, "step", step.Kind, "why", step.Why)
+			a.take(g, d, step)
+		}
+	}
+}
+
+func (a *Agent) take(g *group.Group, d store.Desire, step Step) {
+	name := d.Coordinate.String()
+	switch step.Kind {
+	case StepOpen:
+		a.units.Open(name, a.desires.Record(d.Coordinate), want(d))
+	case StepTell:
+		a.units.Tell(name, want(d))
+	case StepInstall:
+		a.install(g, d, step.Run)
+	case StepCancel:
+		a.installs.cancel(name, step.Run)
+	case StepForget:
+		if err := a.forget(d); err != nil {
+			a.log.Error("cannot remove a service yet, trying on", "service", name, "err", err)
+		}
+	}
+}
+
+// forget removes what is left of a service that has ended.
+func (a *Agent) forget(d store.Desire) error {
+	if d.Removal.Purge {
+		if err := rundir.Remove(a.dirs, d.Coordinate.Path()); err != nil {
+			return err
+		}
+	}
+	name := d.Coordinate.String()
+	a.units.Forget(name)
+	if err := a.desires.Forget(d.Coordinate); err != nil {
+		return err
+	}
+	a.journal.Append(service.Event{Coordinate: name, Type: service.EventRemoved, Generation: d.Generation, Why: d.Why})
+	a.artifacts.Bump() // used_by
+	a.services.Bump()
+	return nil
+}
+
+func newFetcher(t *tree.Tree, cfg Config) *fetch.Fetcher {
+	s := cfg.Settings
+	var repositories []fetch.Repository
+	for _, r := range s.Repositories {
+		repositories = append(repositories, fetch.Repository{Name: r.Name, URL: r.URL, Layout: r.Layout, Groups: r.Groups, Formats: r.Formats})
+	}
+	limits := fetch.Limits{MaxBytes: s.Unpack.MaxBytes.Bytes(), MaxFiles: s.Unpack.MaxFiles, MaxRatio: s.Unpack.MaxRatio}
+	return fetch.New(t, repositories, limits, fetch.Options{Log: cfg.Log})
+}
+
+// platform is what {os} and {arch} in a classifier stand for.
+func platform() (string, string) { return runtime.GOOS, runtime.GOARCH }
+
+func bootID() (string, error) {
+	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return "", fmt.Errorf("cannot tell this boot of the host from others: %w", err)
+	}
+	return strings.TrimSpace(string(b)), nil
+}

@@ -1,0 +1,172 @@
+package nodee
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/cloudname/nodee/runtime/ports"
+	"github.com/cloudname/nodee/runtime/rundir"
+	"github.com/cloudname/nodee/runtime/service"
+	"github.com/cloudname/nodee/runtime/supervise"
+)
+
+// What every service's environment begins with; nothing of the daemon's own is passed on.
+const (
+	servicePath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+	serviceLang = "C.UTF-8"
+)
+
+// outfitter makes what a start needs out of a spec, on this host.
+type outfitter struct{ a *Agent }
+
+// Compose works out the command, its environment and its drain step, and touches nothing.
+func (o outfitter) Compose(j supervise.Job) (supervise.Outfit, error) {
+	c, err := service.ParseCoordinate(j.Name)
+	if err != nil {
+		return supervise.Outfit{}, supervise.Final(err)
+	}
+	d, ok := o.a.desires.Get(c)
+	if !ok {
+		return supervise.Outfit{}, supervise.Final(fmt.Errorf("%s is being removed", c))
+	}
+	who, err := accountOf(j.Spec)
+	if err != nil {
+		return supervise.Outfit{}, supervise.Final(err)
+	}
+	runtimeDir, logDir := o.a.runtimeDir(c), o.a.logDir(c)
+	vars := service.Vars{
+		Coordinate: j.Name, Instance: c.Instance, Service: c.Service, User: c.User, Cell: c.Cell,
+		RuntimeDir: runtimeDir, SoftwareDir: j.Software, Ports: d.Ports,
+	}
+	vars.Node.Name = o.a.cfg.Settings.Node.Name
+	vars.Env = baseEnv(vars, who, j.Generation)
+	r, err := j.Spec.Render(vars)
+	if err != nil {
+		return supervise.Outfit{}, supervise.Final(err)
+	}
+	launch := supervise.Launch{
+		Env: list(r.Env), Dir: runtimeDir, As: who.as,
+		Stdout: filepath.Join(logDir, "stdout.log"), Stderr: filepath.Join(logDir, "stderr.log"),
+	}
+	out := supervise.Outfit{Drain: r.Drain}
+	if j.Spec.Drain != nil && len(r.Drain.Exec) > 0 {
+		drain := launch
+		drain.Args = r.Drain.Exec
+		if drain.Path, err = program(r.Drain.Exec[0], j.Software, r.Env["PATH"]); err != nil {
+			return supervise.Outfit{}, supervise.Final(fmt.Errorf("the drain step: %w", err))
+		}
+		out.DrainExec = &drain
+	}
+	command := j.Spec.Command
+	if j.Software != "" {
+		command = "./" + command // inside the artifact, also where it is a plain name
+	}
+	if launch.Path, err = program(command, j.Software, r.Env["PATH"]); err != nil {
+		return supervise.Outfit{}, supervise.Final(err)
+	}
+	launch.Args = append([]string{launch.Path}, r.Args...)
+	out.Launch = launch
+	return out, nil
+}
+
+// Prepare composes, looks whether the ports are free, and makes the service's folders.
+func (o outfitter) Prepare(_ context.Context, j supervise.Job) (supervise.Outfit, error) {
+	out, err := o.Compose(j)
+	if err != nil {
+		return out, err
+	}
+	c, err := service.ParseCoordinate(j.Name)
+	if err != nil {
+		return out, supervise.Final(err)
+	}
+	d, _ := o.a.desires.Get(c)
+	for _, name := range slices.Sorted(maps.Keys(d.Ports)) {
+		// Nothing of the service itself lives at this point, so nobody is spared.
+		holder, held, err := ports.Host{}.Holder(d.Ports[name], nil)
+		if err != nil {
+			return out, err
+		}
+		if held {
+			return out, fmt.Errorf("cannot start: %s is to be its port %s", holder, name)
+		}
+	}
+	owner := rundir.Owner{UID: os.Geteuid(), GID: os.Getegid()}
+	if as := out.Launch.As; as != nil {
+		owner = rundir.Owner{UID: int(as.UID), GID: int(as.GID)}
+	}
+	return out, rundir.Prepare(o.a.dirs, c.Path(), owner)
+}
+
+// baseEnv is what every service finds in its environment.
+func baseEnv(v service.Vars, who account, generation int64) map[string]string {
+	env := map[string]string{
+		"PATH": servicePath, "LANG": serviceLang, "HOME": v.RuntimeDir, "TMPDIR": filepath.Join(v.RuntimeDir, "tmp"),
+		"USER": who.name, "LOGNAME": who.name,
+		"NODEE_COORDINATE": v.Coordinate, "NODEE_RUNTIME_DIR": v.RuntimeDir, "NODEE_SOFTWARE_DIR": v.SoftwareDir,
+		"NODEE_NODE": v.Node.Name, "NODEE_GENERATION": strconv.FormatInt(generation, 10),
+	}
+	for name, port := range v.Ports {
+		env[service.PortVariable(name)] = strconv.Itoa(port)
+	}
+	return env
+}
+
+func list(env map[string]string) []string {
+	out := make([]string, 0, len(env))
+	for _, key := range slices.Sorted(maps.Keys(env)) {
+		out = append(out, key+"="+env[key])
+	}
+	return out
+}
+
+// program finds what a command names: an absolute path as it is, a path with a slash inside
+// the artifact, a plain name in the service's own PATH.
+func program(command, software, path string) (string, error) {
+	switch {
+	case filepath.IsAbs(command):
+		return command, executable(command, command)
+	case strings.Contains(command, "/"):
+		if software == "" {
+			return "", fmt.Errorf("%s is a path inside an artifact, and the service has none", command)
+		}
+		full := filepath.Join(software, command)
+		return full, executable(full, strings.TrimPrefix(command, "./")+" in the artifact "+software)
+	}
+	for _, dir := range filepath.SplitList(path) {
+		if full := filepath.Join(dir, command); filepath.IsAbs(dir) && executable(full, full) == nil {
+			return full, nil
+		}
+	}
+	return "", fmt.Errorf("there is no program %s in the service's PATH %s", command, path)
+}
+
+func executable(file, what string) error {
+	info, err := os.Stat(file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("there is no %s", what)
+	case err != nil:
+		return err
+	case info.IsDir():
+		return fmt.Errorf("%s is a folder, not a program", what)
+	case info.Mode().Perm()&0o111 == 0:
+		return fmt.Errorf("%s is not executable", what)
+	}
+	return nil
+}
+
+func (a *Agent) runtimeDir(c service.Coordinate) string {
+	return filepath.Join(a.dirs.Runtime, filepath.FromSlash(c.Path()))
+}
+
+func (a *Agent) logDir(c service.Coordinate) string {
+	return filepath.Join(a.dirs.Logs, filepath.FromSlash(c.Path()))
+}

@@ -1,0 +1,68 @@
+package nodee
+
+import (
+	"context"
+	"net"
+
+	"github.com/cloudname/nodee/internal/edge"
+	"github.com/cloudname/nodee/internal/settings"
+	"github.com/cloudname/nodee/nodee/rest"
+	"github.com/cloudname/nodee/nodee/store"
+)
+
+// Address is the URL of the API; empty until it is served.
+func (a *Agent) Address() string {
+	if url := a.address.Load(); url != nil {
+		return *url
+	}
+	return ""
+}
+
+// AwaitReady waits until everything was looked at once and the API is served.
+func (a *Agent) AwaitReady(ctx context.Context) error {
+	for _, ch := range []chan struct{}{a.ready, a.listening} {
+		select {
+		case <-ch:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
+// serve answers HTTP until ctx ends.
+func (a *Agent) serve(ctx context.Context) error {
+	s := a.cfg.Settings
+	server, err := edge.Listen(ctx, s.HTTP.Addr, edge.TLS{Cert: s.HTTP.TLSCert, Key: s.HTTP.TLSKey, ClientCA: s.HTTP.ClientCA}, a.log)
+	if err != nil {
+		return err
+	}
+	defer server.Close()
+	url := server.URL()
+	a.address.Store(&url)
+	if err := a.prefix.SayAddress(url); err != nil {
+		return err
+	}
+	close(a.listening)
+	api := edge.New(edge.Config{
+		Title: "Nodee", Version: a.cfg.Version, Token: func() string { return a.prefix.Token },
+		TokenAt: store.TokenFile(a.prefix.Dir) + " on the node", RequireToken: s.HTTP.RequireToken, Hosts: hosts(s),
+		Log: a.log, Metrics: a.registry,
+	})
+	api.Add(rest.Routes(a)...)
+	a.log.Info("the node is up", "address", url, "prefix", a.prefix.Dir, "version", a.cfg.Version)
+	return server.Serve(ctx, api)
+}
+
+// hosts are the names that requests may be addressed to, beside those of the loopback.
+func hosts(s settings.Settings) []string {
+	names := append([]string{s.Node.Advertise}, s.HTTP.AllowedHosts...)
+	// One that listens on a single address is reached by it. A page in somebody's browser
+	// cannot pretend to be a literal address.
+	if host, _, err := net.SplitHostPort(s.HTTP.Addr); err == nil {
+		if ip := net.ParseIP(host); ip != nil && !ip.IsUnspecified() {
+			names = append(names, host)
+		}
+	}
+	return names
+}

@@ -1,0 +1,279 @@
+package nodee
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cloudname/nodee/api"
+	"github.com/cloudname/nodee/internal/fault"
+	"github.com/cloudname/nodee/nodee/store"
+	"github.com/cloudname/nodee/runtime/ports"
+	"github.com/cloudname/nodee/runtime/service"
+	"github.com/cloudname/nodee/runtime/supervise"
+)
+
+// PutService makes a service what the spec says, and has it run if start is true. It tells
+// whether the service is new.
+func (a *Agent) PutService(_ context.Context, c service.Coordinate, spec service.Spec, start bool) (api.Service, bool, error) {
+	if err := checkHost(spec); err != nil {
+		return api.Service{}, false, err
+	}
+	a.useMu.RLock() // no artifact is removed between being named and being needed
+	defer a.useMu.RUnlock()
+	a.portsMu.Lock()
+	defer a.portsMu.Unlock()
+	old, exists := a.desires.Get(c)
+	if exists {
+		if err := changeable(old); err != nil {
+			return api.Service{}, false, err
+		}
+	}
+	listening, err := ports.Host{}.Listening()
+	if err != nil {
+		return api.Service{}, false, err
+	}
+	assigned, err := ports.Assign(spec.Ports, old.Ports, a.portsTaken(c), listening)
+	if err != nil {
+		return api.Service{}, false, err
+	}
+	if !exists {
+		d := first(c, spec, assigned, start)
+		if err := a.desires.Create(d, a.note); err != nil {
+			return api.Service{}, false, err
+		}
+		a.wished(c)
+		return a.view(d), true, nil
+	}
+	d, err := a.desires.Change(c, func(d *store.Desire) (bool, error) {
+		if err := changeable(*d); err != nil {
+			return false, err
+		}
+		changed := put(d, spec, start, a.status(c))
+		d.Ports = assigned
+		return changed, nil
+	}, a.note)
+	a.wished(c)
+	return a.view(d), false, err
+}
+
+// CommandService changes what is desired of a service by one of the verbs start, stop,
+// drain and restart.
+func (a *Agent) CommandService(_ context.Context, c service.Coordinate, verb string) (api.Service, error) {
+	d, err := a.desires.Change(c, func(d *store.Desire) (bool, error) {
+		if err := changeable(*d); err != nil {
+			return false, err
+		}
+		return command(d, verb, a.status(c))
+	}, a.note)
+	if err != nil {
+		return api.Service{}, err
+	}
+	a.wished(c)
+	return a.view(d), nil
+}
+
+// RemoveService has a service stopped and forgotten. It does not wait for that.
+func (a *Agent) RemoveService(_ context.Context, c service.Coordinate, purge bool) error {
+	_, err := a.desires.Change(c, func(d *store.Desire) (bool, error) {
+		if err := owned(*d); err != nil {
+			return false, err
+		}
+		if d.Removal != nil {
+			upgraded := purge && !d.Removal.Purge
+			d.Removal = &store.Removal{Purge: purge || d.Removal.Purge, At: d.Removal.At}
+			return upgraded, nil
+		}
+		d.Removal = &store.Removal{Purge: purge, At: time.Now().UTC()}
+		d.Desired = service.Stopped
+		d.Generation++
+		d.Why = "its removal was asked for"
+		return true, nil
+	}, a.note)
+	a.wished(c)
+	return err
+}
+
+// first is what is desired of a new service.
+func first(c service.Coordinate, spec service.Spec, assigned map[string]int, start bool) store.Desire {
+	d := store.Desire{Coordinate: c, Spec: spec, Desired: service.Stopped, Generation: 1, Ports: assigned,
+		Owner: store.Local, CreatedAt: time.Now().UTC(), Why: "it was defined, not to be started yet"}
+	if start {
+		d.Desired, d.Run, d.Why = service.Running, 1, "it was put, to run"
+	}
+	return d
+}
+
+// put changes d to what a PUT asks for, and tells whether that is anything new.
+func put(d *store.Desire, spec service.Spec, start bool, u supervise.Status) bool {
+	equal := d.Spec.Equal(spec)
+	gaveUp := u.State == service.StateFailed && u.Generation == d.Generation
+	if equal && (!start || d.Desired == service.Running && !gaveUp) {
+		return false
+	}
+	d.Spec = spec
+	d.Generation++
+	d.Why = "its spec was changed"
+	if start && equal {
+		d.Why = "a start was asked for"
+	}
+	if start {
+		d.Desired = service.Running
+	}
+	if d.Desired == service.Running {
+		d.Run = d.Generation
+	}
+	return true
+}
+
+// command changes d by a verb, and tells whether that is anything new.
+func command(d *store.Desire, verb string, u supervise.Status) (bool, error) {
+	desired, run := service.Running, true
+	switch verb {
+	case "start":
+		// One that waits for its next try, has finished or has failed is tried now. One of
+		// which the unit has yet to hear is on its way already.
+		idle := u.Generation == d.Generation && (u.State.Settled() || u.State == service.StateBackoff)
+		if d.Desired == service.Running && !idle {
+			return false, nil
+		}
+	case "restart":
+	case "stop":
+		desired, run = service.Stopped, false
+	case "drain":
+		desired, run = service.Drained, false
+	default:
+		return false, fmt.Errorf("there is no verb %q", verb)
+	}
+	if !run && d.Desired == desired {
+		return false, nil
+	}
+	d.Desired = desired
+	d.Generation++
+	d.Why = "a " + verb + " was asked for"
+	if run {
+		d.Run = d.Generation
+	}
+	return true, nil
+}
+
+// changeable refuses services that are on their way out, or that are somebody else's.
+func changeable(d store.Desire) error {
+	if d.Removal != nil {
+		return fault.New(fault.Conflict, "being-removed", "cannot change %s: it is being removed; try again when it is gone", d.Coordinate)
+	}
+	return owned(d)
+}
+
+func owned(d store.Desire) error {
+	if d.Owner != store.Local {
+		return fault.New(fault.Conflict, "owned-by-job", "cannot change %s here: it belongs to %s; change that at the coordinator", d.Coordinate, d.Owner)
+	}
+	return nil
+}
+
+// checkHost finds what is wrong with a spec on this host.
+func checkHost(spec service.Spec) error {
+	_, err := accountOf(spec)
+	faults := fault.FieldsOf(err)
+	for i := range faults {
+		faults[i].Location = "body." + faults[i].Location
+	}
+	return fault.Fields("the spec cannot be used on this host", faults)
+}
+
+// portsTaken tells which other service has a port.
+func (a *Agent) portsTaken(c service.Coordinate) func(int) string {
+	by := map[int]string{}
+	for _, d := range a.desires.All() {
+		if d.Coordinate != c {
+			for _, port := range d.Ports {
+				by[port] = d.Coordinate.String()
+			}
+		}
+	}
+	return func(port int) string { return by[port] }
+}
+
+// note writes a wish into the history. It is called while nobody can change the wish, so
+// that the history has the same order.
+func (a *Agent) note(d store.Desire) {
+	a.journal.Append(service.Event{Coordinate: d.Coordinate.String(), Type: service.EventDesired, Generation: d.Generation,
+		Why: d.Why + ": desired is " + string(d.Desired)})
+	if err := a.journal.Sync(); err != nil {
+		a.log.Error("cannot make the history durable", "err", err)
+	}
+}
+
+// wished passes on that something else may be desired of a service.
+func (a *Agent) wished(c service.Coordinate) {
+	a.artifacts.Bump() // used_by
+	a.touch(c.String())
+}
+
+func (a *Agent) status(c service.Coordinate) supervise.Status {
+	s, _ := a.units.Status(c.String())
+	return s
+}
+
+// Service returns one service, with its spec.
+func (a *Agent) Service(c service.Coordinate) (api.Service, error) {
+	d, ok := a.desires.Get(c)
+	if !ok {
+		return api.Service{}, noService(c)
+	}
+	return a.view(d), nil
+}
+
+func noService(c service.Coordinate) error {
+	return fault.New(fault.NotFound, "service-not-found", "there is no service %s on this node; nodee service list shows those there are", c)
+}
+
+// Services lists all services, without their specs.
+func (a *Agent) Services() []api.Service {
+	out := a.ServicesFull()
+	for i := range out {
+		out[i].Spec = nil
+	}
+	return out
+}
+
+// ServicesFull lists all services, with their specs.
+func (a *Agent) ServicesFull() []api.Service {
+	desires := a.desires.All()
+	slices.SortFunc(desires, func(x, y store.Desire) int { return x.Coordinate.Compare(y.Coordinate) })
+	out := make([]api.Service, 0, len(desires))
+	for _, d := range desires {
+		out = append(out, a.view(d))
+	}
+	return out
+}
+
+// ServicesVersion rises whenever Services would answer something else, but for time passing.
+func (a *Agent) ServicesVersion() string { return a.services.Version() }
+
+// view is what is told of a service.
+func (a *Agent) view(d store.Desire) api.Service {
+	u, known := a.units.Status(d.Coordinate.String())
+	if !known {
+		u = supervise.Status{State: service.StatePending, Why: "it was not looked at yet"}
+	}
+	s := api.Service{
+		Coordinate: d.Coordinate.String(), Artifact: d.Spec.Artifact, Desired: string(d.Desired), State: string(u.State),
+		Restarts: u.Restarts, LastExit: u.LastExit, Ports: d.Ports, RuntimeDir: a.runtimeDir(d.Coordinate), LogDir: a.logDir(d.Coordinate),
+		Owner: d.Owner, Generation: d.Generation, ObservedGeneration: u.Generation, Why: u.Why, Spec: &d.Spec,
+	}
+	if s.Ports == nil {
+		s.Ports = map[string]int{}
+	}
+	if u.PID != 0 {
+		started := u.StartedAt.UTC()
+		s.PID, s.StartedAt, s.UptimeSeconds = &u.PID, &started, time.Since(started).Seconds()
+	}
+	if u.State == service.StateInstalling {
+		s.Why = strings.TrimSpace(s.Why + a.progress(d))
+	}
+	return s
+}

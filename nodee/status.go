@@ -1,0 +1,92 @@
+package nodee
+
+import (
+	"bytes"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/cloudname/nodee/api"
+	"github.com/cloudname/nodee/internal/fault"
+	"github.com/cloudname/nodee/runtime/service"
+)
+
+// Status tells about the node as a whole.
+func (a *Agent) Status() api.Status {
+	n := a.cfg.Settings.Node
+	s := api.Status{
+		Node:    api.Node{ID: a.prefix.ID, Name: n.Name, Cluster: n.Cluster, Labels: n.LabelMap()},
+		Version: a.cfg.Version, PID: os.Getpid(), StartedAt: a.started.UTC(), Machine: a.machine(), Status: "ready",
+		Features: a.features(), ZooKeeper: api.ZooKeeper{State: "off", Servers: []string{}},
+		HTTP: api.Address{Address: a.Address()}, Services: map[string]int{},
+	}
+	for _, d := range a.desires.All() {
+		u, ok := a.units.Status(d.Coordinate.String())
+		if !ok {
+			u.State = service.StatePending
+		}
+		s.Services[string(u.State)]++
+	}
+	return s
+}
+
+// features tells what the host lets Nodee do, and what Nodee does not do yet.
+func (a *Agent) features() map[string]string {
+	l := a.launcher.Features()
+	f := map[string]string{
+		"cgroup":       l.Cgroup,
+		"confinement":  "none: not supported yet, services may write wherever their user may",
+		"log_rotation": "none: not supported yet, logs grow until they are removed",
+	}
+	if l.Why != "" {
+		f["cgroup_why"] = l.Why
+	}
+	return f
+}
+
+// machine describes the host. What cannot be read stays zero: it is for people, and no
+// decision depends on it.
+func (a *Agent) machine() api.Machine {
+	m := api.Machine{OS: runtime.GOOS, Arch: runtime.GOARCH, BootID: a.boot, CPUs: runtime.NumCPU(), Load: loads()}
+	var uts unix.Utsname
+	if unix.Uname(&uts) == nil {
+		m.Kernel = string(uts.Release[:bytes.IndexByte(uts.Release[:], 0)])
+	}
+	var info unix.Sysinfo_t
+	if unix.Sysinfo(&info) == nil {
+		m.MemoryBytes = int64(info.Totalram) * int64(info.Unit)
+	}
+	var fs unix.Statfs_t
+	if unix.Statfs(a.prefix.Dir, &fs) == nil {
+		m.DiskBytes, m.DiskFreeBytes = int64(fs.Blocks)*fs.Bsize, int64(fs.Bavail)*fs.Bsize
+	}
+	return m
+}
+
+// loads reads the load averages over 1, 5 and 15 minutes.
+func loads() []float64 {
+	out := []float64{}
+	b, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return out
+	}
+	for _, field := range strings.Fields(string(b))[:3] {
+		if f, err := strconv.ParseFloat(field, 64); err == nil {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// Ready tells whether everything was looked at once since the daemon started.
+func (a *Agent) Ready() error {
+	select {
+	case <-a.ready:
+		return nil
+	default:
+		return fault.New(fault.Unavailable, "not-ready", "the node is still finding out what runs; try again in a moment")
+	}
+}

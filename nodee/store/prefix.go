@@ -1,0 +1,173 @@
+package store
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/google/uuid"
+	"golang.org/x/sys/unix"
+
+	"github.com/cloudname/nodee/internal/fault"
+	"github.com/cloudname/nodee/internal/publish"
+)
+
+// Prefix is the folder that all of a daemon's files are under, locked: no second daemon
+// uses it as long as this one is open.
+type Prefix struct {
+	Dir   string // absolute
+	ID    string // the node's id, made once
+	Token string // what callers must know to change anything
+
+	lock *os.File
+}
+
+// Where things are below a prefix.
+const (
+	softwareDir = "software"
+	runtimeDir  = "runtime"
+	logsDir     = "logs"
+	stateDir    = "state"
+)
+
+// Software is the folder of the artifacts.
+func (p *Prefix) Software() string { return filepath.Join(p.Dir, softwareDir) }
+
+// Runtime is the folder of the services' working directories.
+func (p *Prefix) Runtime() string { return filepath.Join(p.Dir, runtimeDir) }
+
+// Logs is the folder of the services' logs.
+func (p *Prefix) Logs() string { return filepath.Join(p.Dir, logsDir) }
+
+// State is the daemon's own folder.
+func (p *Prefix) State() string { return filepath.Join(p.Dir, stateDir) }
+
+// TokenFile is where a client on the same host finds the token of the daemon at prefix.
+func TokenFile(prefix string) string { return filepath.Join(prefix, stateDir, "token") }
+
+// AddressFile is where the daemon at prefix says where it listens.
+func AddressFile(prefix string) string { return filepath.Join(prefix, stateDir, "http") }
+
+// Hash stands for the prefix in names outside of it, so that several on one machine never meet.
+func (p *Prefix) Hash() string {
+	sum := sha256.Sum256([]byte(p.Dir))
+	return hex.EncodeToString(sum[:])[:12]
+}
+
+// OpenPrefix makes what is missing below dir and locks it. A second daemon gets a
+// fault.Conflict that names the pid of the first.
+func OpenPrefix(dir string) (*Prefix, error) {
+	p := &Prefix{Dir: filepath.Clean(dir)}
+	for path, mode := range map[string]os.FileMode{p.Dir: 0o755, p.State(): 0o700, p.Runtime(): 0o755, p.Logs(): 0o755} {
+		if err := os.MkdirAll(path, mode); err != nil {
+			return nil, full(fmt.Errorf("cannot make the folder of the prefix: %w; choose another one with --prefix", err))
+		}
+	}
+	if err := os.Chmod(p.State(), 0o700); err != nil {
+		return nil, fmt.Errorf("cannot close the state folder to others: %w", err)
+	}
+	if err := p.acquire(); err != nil {
+		return nil, err
+	}
+	err := errors.Join(p.identity(), p.token())
+	if err != nil {
+		p.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+// Close gives the prefix free for another daemon.
+func (p *Prefix) Close() error { return p.lock.Close() }
+
+func (p *Prefix) acquire() error {
+	path := filepath.Join(p.State(), "lock")
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_CLOEXEC, 0o600)
+	if err != nil {
+		return fmt.Errorf("cannot open the lock of the prefix: %w", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		pid, _ := io.ReadAll(io.LimitReader(f, 32))
+		f.Close()
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			return fmt.Errorf("cannot lock %s: %w", path, err)
+		}
+		return fault.New(fault.Conflict, "prefix-in-use",
+			"another daemon uses the prefix %s: pid %s; stop it first, or choose another prefix with --prefix", p.Dir, strings.TrimSpace(string(pid)))
+	}
+	err = f.Truncate(0)
+	if err == nil {
+		_, err = f.WriteAt([]byte(fmt.Sprintln(os.Getpid())), 0)
+	}
+	if err != nil {
+		f.Close()
+		return full(fmt.Errorf("cannot write the lock of the prefix: %w", err))
+	}
+	p.lock = f
+	return nil
+}
+
+// identity is what makes this node the same one after a restart, whatever its name.
+func (p *Prefix) identity() error {
+	path := filepath.Join(p.State(), "identity")
+	var id struct {
+		ID string `json:"id"`
+	}
+	b, err := os.ReadFile(path)
+	if err == nil {
+		if err := json.Unmarshal(b, &id); err != nil || id.ID == "" {
+			return fmt.Errorf("cannot read the node's identity: %s holds no id; restore it, or remove it to make the node a new one", path)
+		}
+		p.ID = id.ID
+		return nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("cannot read the node's identity: %w", err)
+	}
+	id.ID = uuid.NewString()
+	b, err = json.Marshal(id)
+	if err != nil {
+		return err
+	}
+	p.ID = id.ID
+	return full(publish.Durable(path, append(b, '\n'), 0o600))
+}
+
+// token makes the token at the first start. Whoever can read its file may use it.
+func (p *Prefix) token() error {
+	path := TokenFile(p.Dir)
+	b, err := os.ReadFile(path)
+	if err == nil {
+		if p.Token = strings.TrimSpace(string(b)); p.Token == "" {
+			return fmt.Errorf("%s is empty; remove it, and the next start makes a new token", path)
+		}
+		return os.Chmod(path, 0o600)
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("cannot read the token: %w", err)
+	}
+	p.Token = rand.Text()
+	return full(publish.Durable(path, []byte(p.Token+"\n"), 0o600))
+}
+
+// SayAddress writes down where the daemon listens.
+func (p *Prefix) SayAddress(url string) error {
+	return publish.Atomic(AddressFile(p.Dir), []byte(url+"\n"), 0o644)
+}
+
+// full marks errors that come from a full disk as such.
+func full(err error) error {
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		return fault.Mark(fault.Full, "disk-full", err)
+	}
+	return err
+}

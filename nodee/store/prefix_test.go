@@ -1,0 +1,84 @@
+package store
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/cloudname/nodee/internal/fault"
+)
+
+func openPrefix(t *testing.T, dir string) *Prefix {
+	t.Helper()
+	p, err := OpenPrefix(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func TestIdentityAndTokenAreMadeOnce(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "new", "prefix")
+	p := openPrefix(t, dir)
+	id, token := p.ID, p.Token
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
+	p = openPrefix(t, dir)
+	defer p.Close()
+	if id == "" || token == "" || p.ID != id || p.Token != token {
+		t.Errorf("id %q then %q, token %q then %q", id, p.ID, token, p.Token)
+	}
+	for path, want := range map[string]os.FileMode{p.State(): 0o700, TokenFile(dir): 0o600} {
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != want {
+			t.Errorf("%s: %v, %v; want %v", path, info.Mode(), err, want)
+		}
+	}
+}
+
+func TestASecondDaemonIsToldOfTheFirst(t *testing.T) {
+	dir := t.TempDir()
+	first := openPrefix(t, dir)
+	_, err := OpenPrefix(dir)
+	if fault.KindOf(err) != fault.Conflict || !strings.Contains(err.Error(), fmt.Sprintf("pid %d", os.Getpid())) {
+		t.Errorf("the second: %v", err)
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := openPrefix(t, dir).Close(); err != nil {
+		t.Errorf("after the first has ended: %v", err)
+	}
+}
+
+func TestADamagedIdentityIsNotReplaced(t *testing.T) {
+	dir := t.TempDir()
+	if err := openPrefix(t, dir).Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{"identity", "token"} {
+		path := filepath.Join(dir, "state", file)
+		good, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if p, err := OpenPrefix(dir); err == nil || !strings.Contains(err.Error(), path) {
+			t.Errorf("an empty %s: %v, %v", file, p, err)
+		}
+		if err := os.WriteFile(path, good, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestHashesOfPrefixesDiffer(t *testing.T) {
+	a, b := &Prefix{Dir: "/a"}, &Prefix{Dir: "/b"}
+	if a.Hash() == b.Hash() || len(a.Hash()) != 12 {
+		t.Errorf("hashes %q and %q", a.Hash(), b.Hash())
+	}
+}

@@ -1,0 +1,282 @@
+package store
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/cloudname/nodee/internal/fault"
+	"github.com/cloudname/nodee/internal/publish"
+	"github.com/cloudname/nodee/runtime/service"
+	"github.com/cloudname/nodee/runtime/supervise"
+)
+
+// Local is the owner of services that were asked for at this node.
+const Local = "local"
+
+// Desire is what is desired of one service, and what belongs to it as long as it exists.
+type Desire struct {
+	Coordinate service.Coordinate `json:"coordinate"`
+	Spec       service.Spec       `json:"spec"`
+	Desired    service.Desired    `json:"desired"`
+	Generation int64              `json:"generation"` // rises with each change of what is desired
+	Run        int64              `json:"run"`        // the generation that asked for the latest run; 0: none yet
+	Why        string             `json:"why"`        // who asked for what, last
+	Ports      map[string]int     `json:"ports"`      // assigned ones filled in
+	Owner      string             `json:"owner"`
+	CreatedAt  time.Time          `json:"created_at"`
+	Removal    *Removal           `json:"removal,omitempty"` // it is to be stopped and forgotten
+}
+
+// Removal says how a service is to be forgotten.
+type Removal struct {
+	Purge bool      `json:"purge"` // its runtime directory and logs too
+	At    time.Time `json:"at"`
+}
+
+// files in a service's folder below state/services.
+const (
+	desireFile = "desired.json"
+	recordFile = "run.json"
+)
+
+// Services is what is desired of every service, on disk and in memory. A change is on disk
+// before anyone can read it.
+type Services struct {
+	dir string
+	log *slog.Logger
+
+	mu      sync.RWMutex
+	entries map[service.Coordinate]*entry
+}
+
+// entry has a lock of its own, which is held while its change is written: so that a unit can
+// write "started" at a time when nobody can have asked for a stop already (Confirm), and
+// the others do not wait for that disk.
+type entry struct {
+	mu     sync.Mutex
+	desire Desire
+	gone   bool
+}
+
+// OpenServices reads what is desired. A folder that cannot be read is logged and left as it
+// is, for a person to look at: the other services must not wait for that.
+func OpenServices(dir string, log *slog.Logger) (*Services, error) {
+	s := &Services{dir: dir, log: log, entries: map[service.Coordinate]*entry{}}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("cannot open the state of services: %w", err)
+	}
+	folders, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("cannot open the state of services: %w", err)
+	}
+	for _, folder := range folders {
+		path := filepath.Join(dir, folder.Name(), desireFile)
+		d, err := readDesire(path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			os.RemoveAll(filepath.Dir(path)) // was never wholly made, or is already forgotten
+		case err != nil || d.Coordinate.String() != folder.Name():
+			log.Error("cannot read what is desired of a service; it is left alone until a person has looked", "file", path, "err", err)
+		default:
+			s.entries[d.Coordinate] = &entry{desire: d}
+		}
+	}
+	return s, nil
+}
+
+func readDesire(path string) (d Desire, err error) {
+	b, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(b, &d)
+	}
+	return d, err
+}
+
+// Get returns what is desired of a service.
+func (s *Services) Get(c service.Coordinate) (Desire, bool) {
+	e := s.entry(c)
+	if e == nil {
+		return Desire{}, false
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.desire, !e.gone
+}
+
+func (s *Services) entry(c service.Coordinate) *entry {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.entries[c]
+}
+
+// All returns what is desired of every service, in no order.
+func (s *Services) All() []Desire {
+	s.mu.RLock()
+	entries := make([]*entry, 0, len(s.entries))
+	for _, e := range s.entries {
+		entries = append(entries, e)
+	}
+	s.mu.RUnlock()
+	out := make([]Desire, 0, len(entries))
+	for _, e := range entries {
+		e.mu.Lock()
+		if !e.gone {
+			out = append(out, e.desire)
+		}
+		e.mu.Unlock()
+	}
+	return out
+}
+
+// Create adds a service that is not there yet; fault.Conflict if it is. then is called
+// before anyone else can change it.
+func (s *Services) Create(d Desire, then func(Desire)) error {
+	e := s.claim(d.Coordinate)
+	defer e.mu.Unlock()
+	if !e.gone {
+		return fault.New(fault.Conflict, "exists", "service %s exists already", d.Coordinate)
+	}
+	if err := os.MkdirAll(s.folder(d.Coordinate), 0o700); err != nil {
+		return fmt.Errorf("cannot make the state of %s: %w", d.Coordinate, err)
+	}
+	if err := publish.SyncDir(s.dir); err != nil {
+		return err
+	}
+	if err := s.write(d); err != nil {
+		return err
+	}
+	e.desire, e.gone = d, false
+	then(d)
+	return nil
+}
+
+// claim returns the locked entry of a coordinate, a new one if there is none.
+func (s *Services) claim(c service.Coordinate) *entry {
+	for {
+		s.mu.Lock()
+		e := s.entries[c]
+		if e == nil {
+			e = &entry{gone: true}
+			s.entries[c] = e
+		}
+		s.mu.Unlock()
+		e.mu.Lock()
+		if s.entry(c) == e {
+			return e
+		}
+		e.mu.Unlock() // it was forgotten meanwhile
+	}
+}
+
+// Change changes what is desired of a service, if it is there. change works on a copy and
+// tells whether it differs; then is called with what stands afterwards, before anyone else can
+// change it.
+func (s *Services) Change(c service.Coordinate, change func(*Desire) (bool, error), then func(Desire)) (Desire, error) {
+	missing := fault.New(fault.NotFound, "service-not-found", "there is no service %s on this node; nodee service list shows those there are", c)
+	e := s.entry(c)
+	if e == nil {
+		return Desire{}, missing
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.gone {
+		return Desire{}, missing
+	}
+	d := e.desire
+	changed, err := change(&d)
+	if err != nil || !changed {
+		return e.desire, err
+	}
+	if err := s.write(d); err != nil {
+		return e.desire, err
+	}
+	e.desire = d
+	then(d)
+	return d, nil
+}
+
+// Forget removes a service and what was recorded of it.
+func (s *Services) Forget(c service.Coordinate) error {
+	e := s.entry(c)
+	if e == nil {
+		return nil
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	// The wish goes first: without it, the next start takes the folder for rubbish.
+	if err := os.Remove(filepath.Join(s.folder(c), desireFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("cannot forget %s: %w", c, err)
+	}
+	if err := publish.SyncDir(s.folder(c)); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(s.folder(c)); err != nil {
+		return fmt.Errorf("cannot forget %s: %w", c, err)
+	}
+	e.gone = true
+	s.mu.Lock()
+	delete(s.entries, c)
+	s.mu.Unlock()
+	return nil
+}
+
+// Confirm calls do if the service should still run, by this run, and nobody can change that
+// while do runs.
+func (s *Services) Confirm(name string, run int64, do func()) bool {
+	c, err := service.ParseCoordinate(name)
+	if err != nil {
+		return false
+	}
+	e := s.entry(c)
+	if e == nil {
+		return false
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	d := e.desire
+	if e.gone || d.Removal != nil || d.Desired != service.Running || d.Run != run {
+		return false
+	}
+	do()
+	return true
+}
+
+// Save keeps what a unit must know after the daemon's restart.
+func (s *Services) Save(name string, r supervise.Record) error {
+	b, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	return publish.Atomic(filepath.Join(s.dir, name, recordFile), b, 0o600)
+}
+
+// Record returns what a unit has saved; an empty one if nothing can be read, which is said.
+func (s *Services) Record(c service.Coordinate) supervise.Record {
+	var r supervise.Record
+	b, err := os.ReadFile(filepath.Join(s.folder(c), recordFile))
+	if err == nil {
+		err = json.Unmarshal(b, &r)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		s.log.Error("cannot read the last state of a service", "service", c, "err", err)
+		return supervise.Record{}
+	}
+	return r
+}
+
+func (s *Services) write(d Desire) error {
+	b, err := json.MarshalIndent(d, "", "  ")
+	if err != nil {
+		return err
+	}
+	return full(publish.Durable(filepath.Join(s.folder(d.Coordinate), desireFile), append(b, '\n'), 0o600))
+}
+
+func (s *Services) folder(c service.Coordinate) string { return filepath.Join(s.dir, c.String()) }

@@ -1,0 +1,145 @@
+package store
+
+import (
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+
+	"github.com/cloudname/nodee/internal/fault"
+	"github.com/cloudname/nodee/runtime/service"
+	"github.com/cloudname/nodee/runtime/supervise"
+)
+
+var web = service.Coordinate{Instance: 1, Service: "web", User: "borud", Cell: "fbu"}
+
+func openServices(t *testing.T, dir string) *Services {
+	t.Helper()
+	s, err := OpenServices(dir, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func create(t *testing.T, s *Services) Desire {
+	t.Helper()
+	d := Desire{Coordinate: web, Desired: service.Running, Generation: 1, Run: 1, Owner: Local,
+		Spec: service.Spec{Command: "/bin/web", Options: map[string]any{"verbose": true}}, Ports: map[string]int{"http": 31000}}
+	if err := s.Create(d, func(Desire) {}); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func TestWhatWasAskedForIsThereAfterARestart(t *testing.T) {
+	dir := t.TempDir()
+	want := create(t, openServices(t, dir))
+	got, ok := openServices(t, dir).Get(web)
+	if !ok || !reflect.DeepEqual(got, want) {
+		t.Errorf("read %+v, %v; want %+v", got, ok, want)
+	}
+}
+
+func TestCreatedOnce(t *testing.T) {
+	s := openServices(t, t.TempDir())
+	create(t, s)
+	err := s.Create(Desire{Coordinate: web}, func(Desire) { t.Error("told of a second one") })
+	if fault.KindOf(err) != fault.Conflict {
+		t.Errorf("a second create: %v", err)
+	}
+}
+
+func TestAChangeThatFailsChangesNothing(t *testing.T) {
+	s := openServices(t, t.TempDir())
+	want := create(t, s)
+	boom := errors.New("boom")
+	_, err := s.Change(web, func(d *Desire) (bool, error) { d.Generation = 9; return true, boom }, func(Desire) { t.Error("told of it") })
+	if got, _ := s.Get(web); !errors.Is(err, boom) || !reflect.DeepEqual(got, want) {
+		t.Errorf("%v; now %+v", err, got)
+	}
+	_, err = s.Change(service.Coordinate{}, func(*Desire) (bool, error) { return true, nil }, func(Desire) {})
+	if fault.KindOf(err) != fault.NotFound {
+		t.Errorf("a change of what is not there: %v", err)
+	}
+}
+
+func TestForget(t *testing.T) {
+	dir := t.TempDir()
+	s := openServices(t, dir)
+	create(t, s)
+	if err := s.Save(web.String(), supervise.Record{Boot: "b"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Forget(web); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := s.Get(web); ok || len(s.All()) != 0 {
+		t.Error("it is still there")
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 0 {
+		t.Errorf("left on disk: %v, %v", entries, err)
+	}
+	create(t, s)
+	if r := s.Record(web); r.Boot != "" {
+		t.Errorf("a new service of the name has an old record: %+v", r)
+	}
+}
+
+// A crash between the removal of the wish and of the folder leaves a folder without a wish.
+func TestHalfForgottenIsForgotten(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, web.String()), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, web.String(), recordFile), []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if s := openServices(t, dir); len(s.All()) != 0 {
+		t.Errorf("there is %v", s.All())
+	}
+	if entries, _ := os.ReadDir(dir); len(entries) != 0 {
+		t.Errorf("left on disk: %v", entries)
+	}
+}
+
+func TestAGarbledWishIsLeftForAPerson(t *testing.T) {
+	dir := t.TempDir()
+	s := openServices(t, dir)
+	create(t, s)
+	file := filepath.Join(dir, web.String(), desireFile)
+	if err := os.WriteFile(file, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if s := openServices(t, dir); len(s.All()) != 0 {
+		t.Errorf("there is %v", s.All())
+	}
+	if b, err := os.ReadFile(file); err != nil || string(b) != "{" {
+		t.Errorf("the file is now %q, %v", b, err)
+	}
+}
+
+func TestConfirm(t *testing.T) {
+	s := openServices(t, t.TempDir())
+	create(t, s)
+	name := web.String()
+	confirmed := func(run int64) bool {
+		called := false
+		ok := s.Confirm(name, run, func() { called = true })
+		if ok != called {
+			t.Errorf("Confirm = %v, called %v", ok, called)
+		}
+		return ok
+	}
+	if !confirmed(1) || confirmed(2) {
+		t.Error("want the run that is desired to be confirmed, and no other")
+	}
+	if _, err := s.Change(web, func(d *Desire) (bool, error) { d.Desired = service.Stopped; return true, nil }, func(Desire) {}); err != nil {
+		t.Fatal(err)
+	}
+	if confirmed(1) || s.Confirm("nonsense", 1, func() {}) || s.Confirm("2.web.borud.fbu", 1, func() {}) {
+		t.Error("what should not run was confirmed")
+	}
+}

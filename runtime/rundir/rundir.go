@@ -1,0 +1,128 @@
+// Package rundir makes the folders of a service: the runtime directory that it works in,
+// which is its own, and the folder of its logs, which is the daemon's.
+//
+// Everything below a runtime directory may have been put there by the service, links too,
+// so it is only ever touched through an os.Root. The package starts no goroutine.
+package rundir
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+)
+
+// Owner is whom a runtime directory belongs to.
+type Owner struct{ UID, GID int }
+
+// Dirs are the two trees that the folders of all services stand in. Their own parents and
+// theirs down to the last folder belong to the daemon.
+type Dirs struct {
+	Runtime string
+	Logs    string
+}
+
+const (
+	parentMode  = 0o755 // others must be able to reach what is theirs below
+	runtimeMode = 0o750
+	logMode     = 0o755
+	tmp         = "tmp"
+)
+
+// Prepare makes the folders at place (a relative path, one for each service) where they are
+// missing, gives the runtime directory to its owner, and empties its tmp. What else is in the
+// runtime directory stays as it is.
+func Prepare(dirs Dirs, place string, owner Owner) error {
+	if err := mkdirAll(dirs.Logs, place, logMode); err != nil {
+		return fmt.Errorf("cannot make the log folder: %w", err)
+	}
+	if err := mkdirAll(dirs.Runtime, place, runtimeMode); err != nil {
+		return fmt.Errorf("cannot make the runtime directory: %w", err)
+	}
+	if err := give(dirs.Runtime, place, owner); err != nil {
+		return fmt.Errorf("cannot give the runtime directory to its user: %w", err)
+	}
+	if err := emptyTmp(dirs.Runtime, place, owner); err != nil {
+		return fmt.Errorf("cannot empty the runtime directory's tmp: %w", err)
+	}
+	return nil
+}
+
+// Remove takes away the folders at place, and their parents as far as nothing else is there.
+func Remove(dirs Dirs, place string) error {
+	var errs []error
+	for _, dir := range []string{dirs.Runtime, dirs.Logs} {
+		root, err := os.OpenRoot(dir)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if err := root.RemoveAll(place); err != nil {
+			errs = append(errs, fmt.Errorf("cannot remove %s: %w", path.Join(dir, place), err))
+		}
+		for parent := path.Dir(place); parent != "."; parent = path.Dir(parent) {
+			if root.Remove(parent) != nil {
+				break // another service's folder is in it
+			}
+		}
+		root.Close()
+	}
+	return errors.Join(errs...)
+}
+
+func mkdirAll(dir, place string, mode fs.FileMode) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	if parent := path.Dir(place); parent != "." {
+		if err := root.MkdirAll(parent, parentMode); err != nil {
+			return err
+		}
+	}
+	err = root.Mkdir(place, mode)
+	if errors.Is(err, fs.ErrExist) {
+		info, err := root.Lstat(place)
+		if err == nil && !info.IsDir() {
+			err = fmt.Errorf("%s is there and no folder", path.Join(dir, place))
+		}
+		return err
+	}
+	return err
+}
+
+func give(dir, place string, owner Owner) error {
+	if owner == self() {
+		return nil
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	return root.Lchown(place, owner.UID, owner.GID)
+}
+
+func emptyTmp(dir, place string, owner Owner) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	own, err := root.OpenRoot(place)
+	if err != nil {
+		return err
+	}
+	defer own.Close()
+	if err := own.RemoveAll(tmp); err != nil {
+		return err
+	}
+	if err := own.Mkdir(tmp, 0o700); err != nil || owner == self() {
+		return err
+	}
+	return own.Lchown(tmp, owner.UID, owner.GID)
+}
+
+func self() Owner { return Owner{UID: os.Geteuid(), GID: os.Getegid()} }

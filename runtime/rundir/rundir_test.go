@@ -1,0 +1,127 @@
+package rundir
+
+import (
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+)
+
+const place = "fbu/borud/web/1"
+
+func dirs(t *testing.T) Dirs {
+	d := Dirs{Runtime: filepath.Join(t.TempDir(), "runtime"), Logs: filepath.Join(t.TempDir(), "logs")}
+	for _, dir := range []string{d.Runtime, d.Logs} {
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return d
+}
+
+func write(t *testing.T, path string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestTmpIsEmptiedAndTheRestStays(t *testing.T) {
+	d := dirs(t)
+	own := filepath.Join(d.Runtime, place)
+	for range 2 {
+		if err := Prepare(d, place, self()); err != nil {
+			t.Fatal(err)
+		}
+		if entries, err := os.ReadDir(filepath.Join(own, "tmp")); err != nil || len(entries) != 0 {
+			t.Fatalf("tmp holds %v, %v", entries, err)
+		}
+		write(t, filepath.Join(own, "tmp", "left"))
+		write(t, filepath.Join(own, "kept"))
+	}
+	if _, err := os.Stat(filepath.Join(own, "kept")); err != nil {
+		t.Error(err)
+	}
+}
+
+// The runtime directory is the service's, so tmp may be a link to anywhere.
+func TestALinkInThePlaceOfTmpLeadsNowhere(t *testing.T) {
+	d := dirs(t)
+	if err := Prepare(d, place, self()); err != nil {
+		t.Fatal(err)
+	}
+	precious := t.TempDir()
+	write(t, filepath.Join(precious, "file"))
+	tmp := filepath.Join(d.Runtime, place, "tmp")
+	if err := os.Remove(tmp); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(precious, tmp); err != nil {
+		t.Fatal(err)
+	}
+	if err := Prepare(d, place, self()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(precious, "file")); err != nil {
+		t.Error("what the link led to was emptied")
+	}
+	if info, err := os.Lstat(tmp); err != nil || !info.IsDir() {
+		t.Errorf("tmp is %v, %v", info, err)
+	}
+}
+
+func TestOwner(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give folders away")
+	}
+	d := dirs(t)
+	if err := Prepare(d, place, Owner{UID: 65534, GID: 65534}); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]uint32{
+		filepath.Join(d.Runtime, place): 65534, filepath.Join(d.Runtime, place, "tmp"): 65534,
+		filepath.Dir(filepath.Join(d.Runtime, place)): 0, filepath.Join(d.Logs, place): 0,
+	} {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := info.Sys().(*syscall.Stat_t).Uid; got != want {
+			t.Errorf("%s belongs to %d, want %d", path, got, want)
+		}
+	}
+}
+
+func TestRemoveTakesEmptyParentsAndLeavesNeighbours(t *testing.T) {
+	d := dirs(t)
+	for _, p := range []string{place, "fbu/borud/web/2"} {
+		if err := Prepare(d, p, self()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := Remove(d, place); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(d.Runtime, "fbu/borud/web/2/tmp")); err != nil {
+		t.Error("the neighbour is gone")
+	}
+	if err := Remove(d, "fbu/borud/web/2"); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{d.Runtime, d.Logs} {
+		if entries, err := os.ReadDir(dir); err != nil || len(entries) != 0 {
+			t.Errorf("%s still holds %v, %v", dir, entries, err)
+		}
+	}
+}
+
+func TestAFileInTheWayIsSaid(t *testing.T) {
+	d := dirs(t)
+	if err := os.MkdirAll(filepath.Join(d.Runtime, "fbu/borud/web"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(d.Runtime, place))
+	if err := Prepare(d, place, self()); err == nil {
+		t.Error("a file was taken for the runtime directory")
+	}
+}
