@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"path/filepath"
 	"time"
 
 	"github.com/cloudname/nodee/api"
@@ -37,9 +38,12 @@ type Options struct {
 // startTime is how long the demo may take until it runs.
 const startTime = 30 * time.Second
 
+// repositoryDir is the folder below the prefix that a person can put archives into.
+const repositoryDir = "repository"
+
 // Dev runs until ctx ends, then stops every service of the node unless Keep is set.
 func Dev(ctx context.Context, o Options) (err error) {
-	repo, err := openRepository(ctx)
+	repo, err := openRepository(ctx, filepath.Join(o.Settings.Prefix, repositoryDir))
 	if err != nil {
 		return err
 	}
@@ -47,7 +51,7 @@ func Dev(ctx context.Context, o Options) (err error) {
 	o.Settings.HTTP.RequireToken = "never"
 	agent, err := nodee.New(ctx, nodee.Config{Settings: o.Settings, Version: o.Version, Log: o.Log})
 	if err != nil {
-		return errors.Join(err, repo.listener.Close())
+		return errors.Join(err, repo.close())
 	}
 	defer func() { err = errors.Join(err, agent.Close(ctx)) }()
 	// The agent outlives ctx, to stop what runs.
@@ -136,18 +140,19 @@ func (o Options) tell(s api.Service, agent *nodee.Agent, repo *repository) {
 A node is up.
   API         %s
   prefix      %s
-  repository  %s, with %s
+  repository  %s has %s, and what you put into %s
   service     %s is %s (pid %d)
 
 In another terminal, try:
-%[8]s  %[9]s service list
-  %[9]s service logs %[5]s --follow
-  %[9]s service restart %[5]s
-  %[9]s service status %[5]s
-  %[9]s service start 2.hello.demo.cell --artifact %[4]s --option greeting=Hi
-  curl %[1]s/v1/services/%[5]s
+%[9]s  %[10]s service list
+  %[10]s service logs %[6]s --follow
+  %[10]s service restart %[6]s
+  %[10]s service status %[6]s
+  %[10]s service start 2.hello.demo.cell --artifact %[4]s --option greeting=Hi
+  curl %[1]s/v1/services/%[6]s
 
-`, agent.Address(), o.Settings.Prefix, repo.url(), DemoArtifact, s.Coordinate, s.State, pid(s), address, o.Program)
+`, agent.Address(), o.Settings.Prefix, repo.url(), DemoArtifact, filepath.Join(o.Settings.Prefix, repositoryDir),
+		s.Coordinate, s.State, pid(s), address, o.Program)
 	if o.Keep {
 		fmt.Fprintln(o.Out, "Ctrl-C ends the node; its services run on.")
 		return

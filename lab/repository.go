@@ -7,9 +7,11 @@ import (
 	"context"
 	"crypto/sha256"
 	_ "embed"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/cloudname/nodee/internal/settings"
@@ -24,28 +26,44 @@ const (
 //go:embed hello.sh
 var hello []byte
 
-// repository is a Maven repository on the loopback with one artifact in it.
+// repository is a Maven repository on the loopback: one artifact that is made here, and what
+// a person puts into a folder.
 type repository struct {
 	listener net.Listener
 	archive  []byte
+	own      *os.Root // the person's folder
 }
 
-func openRepository(ctx context.Context) (*repository, error) {
+func openRepository(ctx context.Context, folder string) (_ *repository, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("cannot open the demo repository: %w", err)
+		}
+	}()
 	archive, err := demoArchive()
 	if err != nil {
-		return nil, fmt.Errorf("cannot make the demo artifact: %w", err)
+		return nil, err
+	}
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return nil, err
+	}
+	own, err := os.OpenRoot(folder)
+	if err != nil {
+		return nil, err
 	}
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
-		return nil, fmt.Errorf("cannot open the demo repository: %w", err)
+		return nil, errors.Join(err, own.Close())
 	}
-	return &repository{l, archive}, nil
+	return &repository{l, archive, own}, nil
 }
+
+func (r *repository) close() error { return errors.Join(r.listener.Close(), r.own.Close()) }
 
 func (r *repository) url() string { return "http://" + r.listener.Addr().String() }
 
 func (r *repository) settings() settings.Repository {
-	return settings.Repository{Name: "demo", URL: r.url(), Layout: "maven2", Formats: []string{"tar.gz"}}
+	return settings.Repository{Name: "demo", URL: r.url(), Layout: "maven2", Formats: []string{"tar.gz", "zip", "tar.zst", "tar.xz"}}
 }
 
 // serve answers until ctx ends.
@@ -56,6 +74,7 @@ func (r *repository) serve(ctx context.Context) error {
 			http.ServeContent(w, req, path, time.Time{}, bytes.NewReader(body))
 		})
 	}
+	mux.Handle("GET /", http.FileServerFS(r.own.FS()))
 	answer(demoPath, r.archive)
 	answer(demoPath+".sha256", fmt.Appendf(nil, "%x\n", sha256.Sum256(r.archive)))
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
@@ -64,7 +83,7 @@ func (r *repository) serve(ctx context.Context) error {
 	if err := server.Serve(r.listener); ctx.Err() == nil {
 		return err
 	}
-	return nil
+	return r.own.Close()
 }
 
 // demoArchive makes the artifact. It is the same to the byte each time, as a version that

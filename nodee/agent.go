@@ -53,10 +53,11 @@ type Agent struct {
 	services  change.Counter // of anything that a list of services shows
 	artifacts change.Counter // the same for artifacts
 	installs  installs
-	portsMu   sync.Mutex    // held while ports are chosen, so that nobody is given the same
-	useMu     sync.RWMutex  // held for writing while an artifact is removed, for reading while one is named
-	address   string        // where HTTP is served, once it is
-	ready     chan struct{} // closed after the first reconcile pass
+	portsMu   sync.Mutex             // held while ports are chosen, so that nobody is given the same
+	useMu     sync.RWMutex           // held for writing while an artifact is removed, for reading while one is named
+	address   atomic.Pointer[string] // where HTTP is served, once it is
+	listening chan struct{}          // closed when it is
+	ready     chan struct{}          // closed after the first reconcile pass
 
 	dirtyMu sync.Mutex
 	dirty   map[string]bool // services to look at
