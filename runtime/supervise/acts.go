@@ -95,6 +95,7 @@ func (u *unit) spawned(handle Handle, err error) {
 		return
 	}
 	u.rec.Handle, u.rec.StartedAt, u.rec.HasRun, u.rec.Tries.Waits = handle, time.Now().UTC(), true, 0
+	u.rec.Totals.Starts++
 	u.pid = u.cfg.Launcher.PID(handle)
 	u.saveOrSay()
 	u.watch()
@@ -194,6 +195,9 @@ func (u *unit) atRest() {
 	v := Judge(u.rec.Spec.Restart, *u.rec.LastExit, u.rec.LastExit.At.Sub(u.rec.StartedAt), u.rec.Tries, now, u.cfg.random())
 	u.rec.Start, u.rec.Handle, u.rec.Tries = "", nil, v.Tries
 	u.rec.Until = now.Add(v.Delay).UTC()
+	if v.Input == Restart {
+		u.rec.Totals.Restarts++
+	}
 	u.feed(v.Input, v.Why)
 }
 

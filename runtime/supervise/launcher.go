@@ -62,6 +62,13 @@ var (
 	ErrEnded = errors.New("ended unseen")
 )
 
+// Final marks err as one that will be the same next time, without changing its text.
+func Final(err error) error { return finalError{err} }
+
+type finalError struct{ error }
+
+func (e finalError) Unwrap() []error { return []error{e.error, ErrFinal} }
+
 // Launcher starts, watches and stops what a unit runs. Intent is recorded before Start and
 // the handle right after it, so that a crash at any moment leaves either nothing or
 // something that Find finds. It has seven methods, two above our budget, because a drain

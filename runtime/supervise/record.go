@@ -34,10 +34,17 @@ type Record struct {
 	StartedAt  time.Time     `json:"started_at"`
 	HasRun     bool          `json:"has_run"` // the run was started at least once
 	Tries      Tries         `json:"tries"`
+	Totals     Totals        `json:"totals"`
 	LastExit   *service.Exit `json:"last_exit"`
 	Why        string        `json:"why"`
 	Until      time.Time     `json:"until"`       // the end of a backoff
 	DrainSince time.Time     `json:"drain_since"` // when the drain began
+}
+
+// Totals count over a unit's whole life.
+type Totals struct {
+	Starts   uint64 `json:"starts"`   // processes started
+	Restarts uint64 `json:"restarts"` // of them, by the restart policy
 }
 
 // Status is a published copy of where a unit is. Nobody changes it.
@@ -47,7 +54,8 @@ type Status struct {
 	Run        int64
 	PID        int // 0: none runs
 	StartedAt  time.Time
-	Restarts   int
+	Restarts   int // since the last start that was asked for
+	Totals     Totals
 	HasRun     bool
 	LastExit   *service.Exit
 	Why        string

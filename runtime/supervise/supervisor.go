@@ -17,7 +17,7 @@ type Config struct {
 	Records   Records
 	Desires   Desires
 	Journal   Journal
-	Changed   func() // called after every change that can be seen; must not block
+	Changed   func(name string) // called after every change of a unit that can be seen; must not block
 	Log       *slog.Logger
 	Random    func() float64 // from 0 up to 1, for jitter; nil: a real one
 }
@@ -85,7 +85,7 @@ func (s *Supervisor) Forget(name string) {
 	s.mu.Unlock()
 	if ok {
 		close(u.gone)
-		s.cfg.Changed()
+		s.cfg.Changed(name)
 	}
 }
 

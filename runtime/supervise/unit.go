@@ -154,14 +154,14 @@ func (u *unit) act(act Act, why string) {
 func (u *unit) publish() {
 	s := Status{
 		State: u.state.Public(), Generation: u.rec.Generation, Run: u.rec.Run, PID: u.pid, Restarts: u.rec.Tries.Restarts,
-		HasRun: u.rec.HasRun, LastExit: u.rec.LastExit, Why: u.rec.Why, Software: u.rec.Software,
+		Totals: u.rec.Totals, HasRun: u.rec.HasRun, LastExit: u.rec.LastExit, Why: u.rec.Why, Software: u.rec.Software,
 	}
 	if u.pid != 0 {
 		s.StartedAt = u.rec.StartedAt
 	}
 	if old := u.status.Load(); old == nil || *old != s {
 		u.status.Store(&s)
-		u.cfg.Changed()
+		u.cfg.Changed(u.name)
 	}
 }
 

@@ -1,0 +1,239 @@
+package supervise
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cloudname/nodee/runtime/service"
+)
+
+// world is everything around one unit, in a synctest bubble: a launcher whose processes do
+// what the test says, and records, wishes and history in memory.
+type world struct {
+	t  *testing.T
+	mu sync.Mutex
+
+	// how processes behave
+	startTakes, stopTakes, prepareTakes time.Duration
+	startErr, prepareErr                error
+
+	procs   map[string]*proc // by start
+	starts  int
+	record  Record
+	want    Want
+	events  []service.Event
+	signals []string
+
+	sup    *Supervisor
+	cancel context.CancelFunc
+}
+
+type proc struct {
+	ended chan struct{}
+	exit  Exit
+}
+
+const unitName = "1.web.borud.fbu"
+
+func newWorld(t *testing.T) *world {
+	w := &world{t: t, procs: map[string]*proc{}}
+	w.want = Want{Desired: service.Running, Generation: 1, Run: 1, Spec: service.Spec{
+		Command: "/bin/web", Restart: service.DefaultRestart(), Stop: service.DefaultStop()}}
+	w.want.Spec.Restart.Jitter = 0
+	return w
+}
+
+// open starts the daemon's part; close ends it and leaves the processes alone.
+func (w *world) open(boot string) {
+	ctx, cancel := context.WithCancel(w.t.Context())
+	w.cancel = cancel
+	w.sup = New(ctx, Config{Kind: "service", Boot: boot, Launcher: w, Outfitter: w, Records: w, Desires: w, Journal: w,
+		Changed: func(string) {}, Log: slog.New(slog.DiscardHandler), Random: func() float64 { return 0.5 }})
+	<-w.sup.Open(unitName, w.record, w.want)
+	synctest.Wait()
+}
+
+func (w *world) close() {
+	w.cancel()
+	if err := w.sup.Wait(); err != nil {
+		w.t.Errorf("supervisor: %v", err)
+	}
+}
+
+func (w *world) tell(d service.Desired, newRun bool) {
+	w.mu.Lock()
+	w.want.Desired = d
+	w.want.Generation++
+	w.want.Why = "the test asked for " + string(d)
+	if newRun {
+		w.want.Run = w.want.Generation
+	}
+	want := w.want
+	w.mu.Unlock()
+	w.sup.Tell(unitName, want)
+}
+
+func (w *world) status() Status {
+	synctest.Wait()
+	s, _ := w.sup.Status(unitName)
+	return s
+}
+
+func (w *world) expect(state service.State) Status {
+	w.t.Helper()
+	s := w.status()
+	if s.State != state {
+		w.t.Fatalf("state = %s (%s), want %s; events %s", s.State, s.Why, state, w.history())
+	}
+	return s
+}
+
+func (w *world) history() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var types []string
+	for _, e := range w.events {
+		types = append(types, string(e.Type))
+	}
+	return strings.Join(types, " ")
+}
+
+// end lets the running process end.
+func (w *world) end(x Exit) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	x.At = time.Now()
+	for start, p := range w.procs {
+		p.exit = x
+		close(p.ended)
+		delete(w.procs, start)
+	}
+}
+
+func exits(n int) Exit { return Exit{Code: &n} }
+
+func (w *world) Start(ctx context.Context, key Key, l Launch) (Handle, error) {
+	time.Sleep(w.startTakes)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.startErr != nil {
+		return nil, w.startErr
+	}
+	if w.procs[key.Start] == nil {
+		w.procs[key.Start] = &proc{ended: make(chan struct{})}
+		w.starts++
+	}
+	if len(w.procs) > 1 {
+		w.t.Errorf("%d processes run at once", len(w.procs))
+	}
+	return Handle(key.Start), nil
+}
+
+func (w *world) Find(_ context.Context, key Key) (Handle, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.procs[key.Start] != nil {
+		return Handle(key.Start), nil
+	}
+	if w.starts == 0 {
+		return nil, ErrNeverStarted
+	}
+	return nil, ErrEnded
+}
+
+func (w *world) proc(h Handle) *proc {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.procs[string(h)]
+}
+
+func (w *world) Watch(ctx context.Context, h Handle) (Exit, error) {
+	p := w.proc(h)
+	if p == nil {
+		return Exit{At: time.Now()}, nil
+	}
+	select {
+	case <-p.ended:
+		return p.exit, nil
+	case <-ctx.Done():
+		return Exit{}, ctx.Err()
+	}
+}
+
+func (w *world) Stop(ctx context.Context, h Handle, halt Halt) (bool, error) {
+	if w.proc(h) == nil {
+		return false, nil
+	}
+	wait(ctx, w.stopTakes)
+	if ctx.Err() != nil {
+		return false, ctx.Err()
+	}
+	w.end(Exit{Signal: halt.Signal})
+	return false, nil
+}
+
+func (w *world) Signal(_ context.Context, _ Handle, signal string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.signals = append(w.signals, signal)
+	return nil
+}
+
+func (w *world) PID(Handle) int { return 4711 }
+
+func (w *world) Exec(context.Context, Handle, Launch) (Exit, error) { return exits(0), nil }
+
+func (w *world) Compose(j Job) (Outfit, error) {
+	var o Outfit
+	if j.Spec.Drain != nil {
+		o.Drain = *j.Spec.Drain
+	}
+	return o, nil
+}
+
+func (w *world) Prepare(ctx context.Context, j Job) (Outfit, error) {
+	wait(ctx, w.prepareTakes)
+	if ctx.Err() != nil {
+		return Outfit{}, ctx.Err()
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return Outfit{}, w.prepareErr
+}
+
+func (w *world) Save(_ string, r Record) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.record = r
+	return nil
+}
+
+func (w *world) Confirm(_ string, run int64, do func()) bool {
+	w.mu.Lock()
+	ok := w.want.Desired == service.Running && w.want.Run == run
+	w.mu.Unlock()
+	if ok {
+		do()
+	}
+	return ok
+}
+
+func (w *world) Append(e service.Event) service.Event {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.events = append(w.events, e)
+	return e
+}
+
+func inWorld(t *testing.T, test func(t *testing.T, w *world)) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		test(t, w)
+		w.close()
+	})
+}
