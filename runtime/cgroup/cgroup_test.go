@@ -65,9 +65,6 @@ func TestLifeOfAGroup(t *testing.T) {
 	if used, err := g.CPU(); used != 0 || err != nil {
 		t.Errorf("new: CPU = %v, %v; want 0", used, err)
 	}
-	if _, err := Make(g.Dir()); !errors.Is(err, fs.ErrExist) {
-		t.Errorf("Make again = %v; want ErrExist", err)
-	}
 	cmd := run(t, g, "trap : TERM; sleep 60 & wait; wait")
 	if lives, err := g.Populated(); !lives || err != nil {
 		t.Errorf("running: Populated = %v, %v; want true", lives, err)
@@ -132,6 +129,12 @@ func TestAGroupThatIsGone(t *testing.T) {
 	}
 	if _, err := Make(filepath.Join(g.Dir(), "below")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("Make below it = %v; want ErrNotExist", err)
+	}
+}
+
+func TestMakeTwice(t *testing.T) {
+	if _, err := Make(newGroup(t).Dir()); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("Make again = %v; want ErrExist", err)
 	}
 }
 

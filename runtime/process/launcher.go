@@ -32,7 +32,7 @@ type Launcher struct {
 
 	mu     sync.Mutex
 	starts map[string]*start        // by name: those that are running or not yet stopped
-	begin  map[string]chan struct{} // by name: those of which a Start is under way
+	begin  map[string]chan struct{} // by name: those of which a Start or Find is under way
 	behind map[string]group         // by name: stopped, but the group could not be removed yet
 }
 
@@ -89,11 +89,12 @@ func (l *Launcher) Start(ctx context.Context, key supervise.Key, launch supervis
 	}
 	p, err := l.yard.prepare(name)
 	if errors.Is(err, fs.ErrExist) {
-		h, findErr := l.Find(ctx, key)
+		// By itself, or by an attempt that the daemon did not survive.
+		h, findErr := l.find(ctx, name)
 		if !errors.Is(findErr, supervise.ErrNeverStarted) {
 			return h, findErr
 		}
-		p, err = l.prepareAgain(name)
+		p, err = l.yard.prepare(name)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot start %s: %w", name, err)
@@ -104,16 +105,6 @@ func (l *Launcher) Start(ctx context.Context, key supervise.Key, launch supervis
 		return nil, errors.Join(err, l.yard.remove(name))
 	}
 	return s.rec.handle(), nil
-}
-
-// prepareAgain is for a start whose place was made by an attempt that the daemon did not
-// survive. It is made anew, because nobody knows what was done to the old one: processes do
-// not live in a control group that was once killed.
-func (l *Launcher) prepareAgain(name string) (*plot, error) {
-	if err := l.yard.remove(name); err != nil {
-		return nil, err
-	}
-	return l.yard.prepare(name)
 }
 
 // begins starts the main process and makes it known.
@@ -139,7 +130,7 @@ func (l *Launcher) begins(launch supervise.Launch, key supervise.Key, name strin
 	return s, nil
 }
 
-// alone waits until no other Start of the same name is under way.
+// alone waits until no other Start or Find of the same name is under way.
 func (l *Launcher) alone(ctx context.Context, name string) (release func(), err error) {
 	for {
 		l.mu.Lock()
@@ -238,7 +229,22 @@ func (l *Launcher) Find(ctx context.Context, key supervise.Key) (supervise.Handl
 	if err != nil {
 		return nil, err
 	}
+	release, err := l.alone(ctx, name)
+	if err != nil {
+		return nil, fmt.Errorf("cannot find %s: %w", name, err)
+	}
+	defer release()
+	return l.find(ctx, name)
+}
+
+// find is Find for who is alone with the name. The place of a start that never came to
+// anything is removed: it says nothing, and nobody knows what was done to it, while processes
+// do not live in a control group that was once killed.
+func (l *Launcher) find(ctx context.Context, name string) (supervise.Handle, error) {
 	rec, err := l.yard.find(ctx, name)
+	if errors.Is(err, supervise.ErrNeverStarted) {
+		err = errors.Join(err, l.yard.remove(name))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot find %s: %w", name, err)
 	}

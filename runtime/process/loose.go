@@ -53,12 +53,17 @@ func members(all []stat, rec record, self int, says func(stat) bool) []stat {
 	return living
 }
 
-func (g loose) members() ([]stat, error) {
-	all, err := allProcesses()
-	if err != nil {
-		return nil, err
+// members looks twice before it says that there are none: in the moment of exec a process
+// shows no environment.
+func (g loose) members() (found []stat, err error) {
+	for look := 0; look < 2 && len(found) == 0; look++ {
+		all, err := allProcesses()
+		if err != nil {
+			return nil, err
+		}
+		found = members(all, g.rec, os.Getpid(), func(s stat) bool { return startOf(s.pid) == g.id })
 	}
-	return members(all, g.rec, os.Getpid(), func(s stat) bool { return startOf(s.pid) == g.id }), nil
+	return found, nil
 }
 
 func (g loose) lives() (bool, error) {

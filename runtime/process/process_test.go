@@ -2,6 +2,7 @@ package process
 
 import (
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/cloudname/nodee/runtime/cgroup"
@@ -20,8 +21,11 @@ var ways = map[string]launchertest.Open{
 // testConfig gives each test's state a prefix of its own.
 func testConfig(state string) Config {
 	hash := filepath.Base(filepath.Dir(state)) + filepath.Base(state)
+	opened.Store("nodee-"+hash, true)
 	return Config{StateDir: state, PrefixHash: hash}
 }
+
+var opened sync.Map // the names of all folders for control groups
 
 func TestMain(m *testing.M) { launchertest.Main(m, ways) }
 
@@ -42,4 +46,19 @@ func TestLauncher(t *testing.T) {
 			launchertest.Run(t, way, open)
 		})
 	}
+	tree, err := cgroup.Discover("/proc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := tree.Of("/proc", "self")
+	if err != nil {
+		return // there are none
+	}
+	opened.Range(func(folder, _ any) bool {
+		g := cgroup.At(filepath.Join(own, folder.(string)))
+		if below, err := g.Below(); g.Exists() {
+			t.Errorf("control group %s was left, with %q, %v", g.Dir(), below, err)
+		}
+		return true
+	})
 }

@@ -55,7 +55,7 @@ func parseStat(line string) (stat, error) {
 	}
 	pid, err := strconv.Atoi(strings.TrimSpace(line[:open]))
 	f := strings.Fields(line[end+1:]) // f[0] is field 3, the state
-	if err != nil || len(f) < 50 {
+	if err != nil || pid < 1 || len(f) < 50 || f[0][0] < 'A' || f[0][0] > 'z' {
 		return stat{}, bad
 	}
 	s := stat{pid: pid, state: f[0][0]}

@@ -26,7 +26,7 @@ import (
 
 // Open makes a launcher whose state is in a folder. What an earlier launcher on the same
 // folder started is found again by the new one. A launcher with Close(context.Context) error
-// is closed at the test's end.
+// is closed at the test's end, one that is a sweeper is swept before.
 type Open func(state string) (supervise.Launcher, error)
 
 // Case is one test of the suite.
@@ -93,6 +93,11 @@ func (b *Bench) clear() {
 			b.t.Errorf("Stop at the test's end: %v", err)
 		}
 	}
+	if c, ok := b.Launcher.(sweeper); ok {
+		if err := c.Sweep(ctx, func(supervise.Key) bool { return false }); err != nil {
+			b.t.Errorf("Sweep: %v", err)
+		}
+	}
 	if c, ok := b.Launcher.(interface{ Close(context.Context) error }); ok {
 		if err := c.Close(ctx); err != nil {
 			b.t.Errorf("Close: %v", err)
@@ -102,6 +107,11 @@ func (b *Bench) clear() {
 		b.t.Errorf("process %d lives on after everything was stopped", pid)
 		syscall.Kill(pid, syscall.SIGKILL)
 	}
+}
+
+// sweeper is a launcher that cleans up after starts whose handles were lost.
+type sweeper interface {
+	Sweep(ctx context.Context, needed func(supervise.Key) bool) error
 }
 
 // alive finds the processes that this test started, by the mark in their environment.
@@ -123,12 +133,18 @@ func (b *Bench) alive() []int {
 
 // Lives tells whether a process lives; a zombie does not.
 func Lives(pid int) bool {
+	s := state(pid)
+	return s != 0 && s != 'Z' && s != 'X'
+}
+
+// state is the letter that /proc shows for a process, 0 when there is none.
+func state(pid int) byte {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return false
+	end := strings.LastIndex(string(stat), ") ")
+	if err != nil || end < 0 {
+		return 0
 	}
-	_, rest, _ := strings.Cut(string(stat[strings.LastIndexByte(string(stat), ')')+1:]), " ")
-	return !strings.HasPrefix(rest, "Z") && !strings.HasPrefix(rest, "X")
+	return stat[end+2]
 }
 
 // Key makes a new key.

@@ -114,6 +114,7 @@ var stopping = []Case{
 			if err := b.Launcher.Signal(t.Context(), h, "STOP"); err != nil {
 				t.Fatal(err)
 			}
+			b.Eventually("a suspended process", func() bool { return state(b.Launcher.PID(h)) == 'T' })
 		}
 		if killed := b.Stop(polite, politely); killed {
 			t.Error("a suspended process that honours TERM was killed")
