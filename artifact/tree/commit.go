@@ -54,10 +54,21 @@ func (t *Tree) Stage(id artifact.ID) (*Staging, error) {
 // modes only the owner's executable bit counts.
 func (s *Staging) Root() *os.Root { return s.root }
 
-// Create makes a file for passing use beside the version, such as its archive; the caller
-// closes it, Discard removes it.
-func (s *Staging) Create(name string) (*os.File, error) {
-	return s.t.root.OpenFile(s.dir+"/"+path.Base(name), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+// Scratch makes a file for passing use, such as the archive. It has no name: it is gone when
+// the caller closes it.
+func (s *Staging) Scratch() (*os.File, error) {
+	f, err := s.create("scratch")
+	if err != nil {
+		return nil, err
+	}
+	if err := s.t.root.Remove(s.dir + "/scratch"); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+func (s *Staging) create(name string) (*os.File, error) {
+	return s.t.root.OpenFile(s.dir+"/"+name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 }
 
 // Discard removes what is left of the staging folder: everything, unless it was committed.
@@ -110,7 +121,7 @@ func (t *Tree) commit(ctx context.Context, s *Staging, m Meta) (artifact.Artifac
 // seal closes everything that was staged for writing but the top folder, writes the manifest
 // and waits until all of it is on disk.
 func (t *Tree) seal(ctx context.Context, s *Staging, m Meta) (summary, error) {
-	f, err := s.Create("manifest")
+	f, err := s.create("manifest")
 	if err != nil {
 		return summary{}, err
 	}
