@@ -1,0 +1,55 @@
+package rest
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/cloudname/nodee/api"
+	"github.com/cloudname/nodee/internal/edge"
+	"github.com/cloudname/nodee/internal/fault"
+)
+
+func aboutRoutes(node About) []edge.Entry {
+	a := about{node}
+	tags := []string{"about"}
+	return []edge.Entry{
+		edge.Answer(edge.Route{
+			Method: http.MethodGet, Path: "/v1/status", Access: edge.Read, ID: "get-status", Tags: tags,
+			Summary: "Tell about the node as a whole",
+		}, a.status),
+		edge.Answer(edge.Route{
+			Method: http.MethodGet, Path: "/healthz", Access: edge.Public, ID: "get-health", Tags: tags,
+			Summary: "Tell that the daemon is alive",
+		}, a.health),
+		edge.Answer(edge.Route{
+			Method: http.MethodGet, Path: "/readyz", Access: edge.Public, ID: "get-readiness", Tags: tags,
+			Summary: "Tell that the daemon has looked at every service once", Problems: []fault.Kind{fault.Unavailable},
+		}, a.ready),
+		edge.Plain(edge.Route{
+			Method: http.MethodGet, Path: "/metrics", Access: edge.Read, ID: "get-metrics", Tags: tags,
+			Summary: "Metrics, as Prometheus reads them",
+		}, node.Metrics()),
+	}
+}
+
+type about struct{ node About }
+
+func (a about) status(context.Context, *struct{}) (*answer[api.Status], error) {
+	return &answer[api.Status]{Body: a.node.Status()}, nil
+}
+
+// Health is the word of a daemon that answers at all.
+type Health struct {
+	Status string `json:"status" enum:"ok"`
+}
+
+func (a about) health(context.Context, *struct{}) (*answer[Health], error) {
+	return &answer[Health]{Body: Health{"ok"}}, nil
+}
+
+func (a about) ready(ctx context.Context, in *struct{}) (*answer[Health], error) {
+	if err := a.node.Ready(); err != nil {
+		return nil, fault.Mark(fault.Unavailable, "not-ready", err)
+	}
+	return a.health(ctx, in)
+}

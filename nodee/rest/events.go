@@ -1,0 +1,188 @@
+package rest
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+
+	"github.com/cloudname/nodee/api"
+	"github.com/cloudname/nodee/internal/edge"
+	"github.com/cloudname/nodee/internal/fault"
+	"github.com/cloudname/nodee/internal/group"
+	"github.com/cloudname/nodee/runtime/service"
+)
+
+func eventRoutes(node Node) []edge.Entry {
+	h := history{node, node}
+	tags := []string{"events"}
+	const live = "With Accept: text/event-stream, live: an event's id is its seq, its data the same JSON. The stream begins after the " +
+		"event in Last-Event-ID, else after that in since, else with what happens from now on."
+	return []edge.Entry{
+		edge.Live(edge.Route{
+			Method: http.MethodGet, Path: "/v1/events", Access: edge.Read, ID: "list-events", Tags: tags,
+			Summary: "Tell what happened on this node, oldest first", Description: live,
+		}, h.list, h.live),
+		edge.Live(edge.Route{
+			Method: http.MethodGet, Path: oneService + "/events", Access: edge.Read, ID: "list-service-events", Tags: tags,
+			Summary: "Tell what happened to a service, oldest first", Description: live + " It ends when the service is removed.",
+			Problems: []fault.Kind{fault.NotFound},
+		}, h.listOf, h.liveOf),
+	}
+}
+
+// history answers about what happened.
+type history struct {
+	node     History
+	services ServiceReader
+}
+
+// EventQuery says which events are wanted.
+type EventQuery struct {
+	edge.Resume
+	Since optional[uint64] `query:"since" doc:"Only events with a higher seq"`
+	Limit int              `query:"limit" minimum:"1" doc:"No more than the newest so many; a stream has no limit"`
+}
+
+// of picks the wanted events of a list.
+func (q EventQuery) of(events []service.Event) *answer[api.Events] {
+	for len(events) > 0 && events[0].Seq <= q.Since.value {
+		events = events[1:]
+	}
+	if q.Limit > 0 && len(events) > q.Limit {
+		events = events[len(events)-q.Limit:]
+	}
+	return &answer[api.Events]{Body: api.Events{Events: some(events)}}
+}
+
+// after returns the number of the event that a stream begins after, where newest is the
+// newest one.
+func (q EventQuery) after(newest uint64) (uint64, error) {
+	seen := newest
+	if q.Since.given {
+		seen = q.Since.value
+	}
+	if q.LastEventID != "" {
+		id, err := strconv.ParseUint(q.LastEventID, 10, 64)
+		if err != nil {
+			return 0, fault.Fields("cannot resume the events", []fault.Field{{
+				Location: "header.Last-Event-ID", Message: "must be the seq of an event", Value: q.LastEventID,
+			}})
+		}
+		seen = id
+	}
+	if seen > newest {
+		seen = 0 // of another history, such as that of a prefix that is gone: all of this one is new
+	}
+	return seen, nil
+}
+
+func (h history) list(_ context.Context, in *EventQuery) (*answer[api.Events], error) {
+	return in.of(h.node.EventsSince(in.Since.value, 0)), nil
+}
+
+func (h history) live(_ context.Context, in *EventQuery) (*edge.Stream, error) {
+	after, err := in.after(h.node.LastEvent())
+	if err != nil {
+		return nil, err
+	}
+	return edge.Events(func(ctx context.Context, send func(edge.Event) error) error {
+		return h.each(ctx, after, func(e service.Event) error { return send(frame(e)) })
+	}), nil
+}
+
+type serviceEventsIn struct {
+	ServicePath
+	EventQuery
+}
+
+func (h history) listOf(_ context.Context, in *serviceEventsIn) (*answer[api.Events], error) {
+	events, err := h.node.EventsOf(in.Coordinate)
+	return in.of(events), err
+}
+
+// errRemoved ends what goes on only as long as its service is there.
+var errRemoved = errors.New("the service was removed")
+
+func (h history) liveOf(_ context.Context, in *serviceEventsIn) (*edge.Stream, error) {
+	after, err := in.after(h.node.LastEvent())
+	if err != nil {
+		return nil, err
+	}
+	if _, err := h.services.Service(in.Coordinate); err != nil {
+		return nil, err
+	}
+	return edge.Events(func(ctx context.Context, send func(edge.Event) error) error {
+		err := h.each(ctx, after, func(e service.Event) error {
+			if e.Coordinate != in.Coordinate.String() {
+				return nil
+			}
+			if err := send(frame(e)); err != nil {
+				return err
+			}
+			return h.gone(e, in.Coordinate)
+		})
+		if errors.Is(err, errRemoved) {
+			return nil
+		}
+		return err
+	}), nil
+}
+
+// gone returns errRemoved when e is the end of a service, and no earlier end of one that
+// has been made anew since.
+func (h history) gone(e service.Event, c service.Coordinate) error {
+	if e.Type != service.EventRemoved || e.Coordinate != c.String() {
+		return nil
+	}
+	if _, err := h.services.Service(c); fault.KindOf(err) == fault.NotFound {
+		return errRemoved
+	}
+	return nil
+}
+
+// frame is an event as a stream has it. It has no type of its own there: browsers give such
+// events to who has not asked for each type by name.
+func frame(e service.Event) edge.Event {
+	return edge.Event{ID: strconv.FormatUint(e.Seq, 10), Data: e}
+}
+
+// batch is how many events are read at once.
+const batch = 256
+
+// each visits the events after one, and those to come, until ctx ends or visit fails.
+func (h history) each(ctx context.Context, after uint64, visit func(service.Event) error) error {
+	for {
+		changed := h.node.EventsChanged()
+		events := h.node.EventsSince(after, batch)
+		for _, e := range events {
+			if err := visit(e); err != nil {
+				return err
+			}
+			after = e.Seq
+		}
+		if len(events) > 0 {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-changed:
+		}
+	}
+}
+
+// whileThere runs do, whose context ends when the service is removed after an event, and
+// tells whether it was.
+func (h history) whileThere(ctx context.Context, c service.Coordinate, after uint64, do func(context.Context) error) (removed bool, err error) {
+	g := group.New(ctx)
+	defer func() { // also when do panics
+		g.End(nil)
+		_ = g.Wait() // the watcher has no errors but errRemoved
+	}()
+	g.Go("removal", func(ctx context.Context) error {
+		return h.each(ctx, after, func(e service.Event) error { return h.gone(e, c) })
+	})
+	err = do(g.Context())
+	return errors.Is(context.Cause(g.Context()), errRemoved), err
+}

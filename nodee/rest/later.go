@@ -1,0 +1,28 @@
+package rest
+
+import (
+	"net/http"
+
+	"github.com/cloudname/nodee/internal/edge"
+)
+
+// laterRoutes are those whose names are taken, and which nothing stands behind yet.
+func laterRoutes() []edge.Entry {
+	var table []edge.Entry
+	for _, r := range []edge.Route{
+		{Method: http.MethodPost, Path: oneService + "/diff", ID: "diff-service", Summary: "Tell what a spec would change"},
+		{Method: http.MethodGet, Path: "/v1/why/{coordinate}", ID: "explain-service", Summary: "Tell why a service is as it is"},
+		{Method: http.MethodGet, Path: "/v1/resolve/{expression}", ID: "resolve", Summary: "Find endpoints of running services"},
+		{Method: http.MethodPost, Path: "/v1/node/drain", ID: "drain-node", Summary: "Drain the node"},
+		{Method: http.MethodPost, Path: "/v1/node/resume", ID: "resume-node", Summary: "Take work again"},
+		{Method: http.MethodPost, Path: "/v1/node/leave", ID: "leave-cell", Summary: "Remove the node's record from ZooKeeper"},
+		{Method: http.MethodPost, Path: "/v1/node/upgrade", ID: "upgrade-daemon", Summary: "Replace the daemon by its new binary"},
+	} {
+		r.Access, r.Tags = edge.Write, []string{"later"}
+		if r.Method == http.MethodGet {
+			r.Access = edge.Read
+		}
+		table = append(table, edge.Unbuilt(r))
+	}
+	return table
+}

@@ -1,0 +1,100 @@
+package rest
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/cloudname/nodee/api"
+	"github.com/cloudname/nodee/artifact"
+	"github.com/cloudname/nodee/runtime/output"
+	"github.com/cloudname/nodee/runtime/service"
+)
+
+// Node is what the routes are about. What it is asked about and does not have is a
+// fault.NotFound; its other errors are marked with what they are, too.
+type Node interface {
+	Artifacts
+	Services
+	History
+	Logs
+	About
+}
+
+// Artifacts is what stands in the tree.
+type Artifacts interface {
+	ArtifactReader
+	ArtifactWriter
+}
+
+// ArtifactReader tells what is installed.
+type ArtifactReader interface {
+	Artifacts() []api.Artifact
+	ArtifactsVersion() string // equal versions: the list says the same
+	Artifact(artifact.ID) (api.Artifact, error)
+}
+
+// ArtifactWriter changes what is installed.
+type ArtifactWriter interface {
+	// InstallArtifact returns once the artifact is there, and whether it was put there by
+	// this call.
+	InstallArtifact(context.Context, api.Install) (_ api.Artifact, created bool, _ error)
+	RemoveArtifact(context.Context, artifact.ID) error
+	VerifyArtifact(context.Context, artifact.ID) (api.Verification, error)
+}
+
+// Services is what is desired of services, and where they are.
+type Services interface {
+	ServiceReader
+	ServiceWriter
+	ServiceWaiter
+}
+
+// ServiceReader tells how services are. It hides nothing: that is for the routes to do.
+type ServiceReader interface {
+	Service(service.Coordinate) (api.Service, error) // with its spec
+	Services() []api.Service                         // without specs
+	ServicesFull() []api.Service
+	ServicesVersion() string // equal versions: both lists say the same, but for the time that passes
+}
+
+// ServiceWriter changes what is desired. Its methods return when that is recorded, long
+// before it has come true.
+type ServiceWriter interface {
+	PutService(_ context.Context, _ service.Coordinate, _ service.Spec, start bool) (_ api.Service, created bool, _ error)
+	CommandService(_ context.Context, _ service.Coordinate, verb string) (api.Service, error) // start, stop, drain, restart
+	RemoveService(_ context.Context, _ service.Coordinate, purge bool) error
+}
+
+// ServiceWaiter waits for what is desired to come true.
+type ServiceWaiter interface {
+	// AwaitService waits for the wish of a generation. The error is a fault.Conflict when it
+	// cannot come true any more, and a fault.Timeout at ctx's deadline; the service is as it
+	// is then, also beside these.
+	AwaitService(_ context.Context, _ service.Coordinate, generation int64) (api.Service, error)
+	// AwaitRemoval waits until a service is forgotten; at ctx's deadline the error is a
+	// fault.Timeout.
+	AwaitRemoval(context.Context, service.Coordinate) error
+	// RemovalLimit returns how long a removal may take.
+	RemovalLimit(service.Coordinate) time.Duration
+}
+
+// History is what happened on the node, as far as it is kept.
+type History interface {
+	EventsOf(service.Coordinate) ([]service.Event, error) // oldest first; of a service that is there
+	EventsSince(seq uint64, limit int) []service.Event    // the first ones after seq, oldest first; limit 0: all
+	LastEvent() uint64                                    // the number of the newest event
+	EventsChanged() <-chan struct{}                       // closed by the next event: take it, then read, then wait
+}
+
+// Logs is what services write.
+type Logs interface {
+	OpenLog(_ service.Coordinate, stream string) (*output.Stream, error) // of a service that is there
+}
+
+// About is the node itself.
+type About interface {
+	Status() api.Status
+	Ready() error // why it is not ready yet; nil: it is
+	Metrics() http.Handler
+}

@@ -1,0 +1,188 @@
+package rest
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"github.com/cloudname/nodee/api"
+	"github.com/cloudname/nodee/internal/edge"
+	"github.com/cloudname/nodee/internal/fault"
+	"github.com/cloudname/nodee/internal/quantity"
+	"github.com/cloudname/nodee/runtime/service"
+)
+
+const (
+	allServices = "/v1/services"
+	oneService  = "/v1/services/{coordinate}"
+)
+
+func serviceRoutes(node Services) []edge.Entry {
+	s := services{node}
+	tags := []string{"services"}
+	return []edge.Entry{
+		edge.Answer(edge.Route{
+			Method: http.MethodPut, Path: oneService, Access: edge.Write, ID: "put-service", Tags: tags,
+			Summary: "Desire a service that runs with a spec",
+			Description: "201 when it is new. An equal spec of a service that is desired running and has not failed changes nothing. " +
+				"With wait: 409 when the wish cannot come true any more, 504 when it has not yet; the problem holds the service then.",
+			Also: []int{http.StatusCreated}, Problems: []fault.Kind{fault.Conflict, fault.Timeout}, Body: service.Spec{},
+		}, s.put),
+		edge.Answer(edge.Route{
+			Method: http.MethodGet, Path: allServices, Access: edge.Read, ID: "list-services", Tags: tags,
+			Summary: "List the services",
+		}, s.list),
+		edge.Answer(edge.Route{
+			Method: http.MethodGet, Path: oneService, Access: edge.Read, ID: "get-service", Tags: tags,
+			Summary: "Show a service, with its spec", Problems: []fault.Kind{fault.NotFound},
+		}, s.get),
+		edge.Answer(edge.Route{
+			Method: http.MethodDelete, Path: oneService, Access: edge.Write, ID: "remove-service", Tags: tags,
+			Summary: "Stop and forget a service",
+			Description: "Answers when it is gone. That takes at most the drain timeout, the grace of its stop and 10 s; after that, or " +
+				"after the time in wait, the answer is 504, while the removal goes on.",
+			Problems: []fault.Kind{fault.NotFound, fault.Conflict, fault.Timeout},
+		}, s.remove),
+	}
+}
+
+// commandRoutes are those that change what is desired by one word.
+func commandRoutes(node Services) []edge.Entry {
+	s := services{node}
+	var table []edge.Entry
+	for _, verb := range []struct{ name, summary string }{
+		{"start", "Desire a service running; clears failed"},
+		{"stop", "Desire a service stopped"},
+		{"drain", "Desire a service stopped, after the time to finish its work"},
+		{"restart", "Stop a service if it runs, and start it again"},
+	} {
+		table = append(table, edge.Answer(edge.Route{
+			Method: http.MethodPost, Path: oneService + "/" + verb.name, Access: edge.Write,
+			ID: verb.name + "-service", Tags: []string{"services"}, Summary: verb.summary,
+			Description: "With wait the answer is 200 when it has come true; 409 when it cannot any more, 504 when it has not yet. The problem holds the service then.",
+			Status:      http.StatusAccepted, Also: []int{http.StatusOK},
+			Problems: []fault.Kind{fault.NotFound, fault.Conflict, fault.Timeout},
+		}, s.command(verb.name)))
+	}
+	return table
+}
+
+type services struct{ node Services }
+
+type putIn struct {
+	ServicePath
+	Waiting
+	Start   bool `query:"start" default:"true" doc:"false: leave as it is what is desired; a new service is stopped then"`
+	RawBody []byte
+}
+
+func (s services) put(ctx context.Context, in *putIn) (*answer[api.Service], error) {
+	spec, err := service.Decode(in.RawBody, service.JSON, "body.")
+	if err != nil {
+		return nil, fmt.Errorf("cannot put %s: %w", in.Coordinate, err)
+	}
+	got, made, err := s.node.PutService(ctx, in.Coordinate, spec, in.Start)
+	if err != nil {
+		return nil, err
+	}
+	now, err := s.outcome(ctx, in.Wait, in.Coordinate, got)
+	return &answer[api.Service]{created(made), now}, err
+}
+
+type commandIn struct {
+	ServicePath
+	Waiting
+}
+
+// command makes the handler of a verb.
+func (s services) command(verb string) func(context.Context, *commandIn) (*answer[api.Service], error) {
+	return func(ctx context.Context, in *commandIn) (*answer[api.Service], error) {
+		got, err := s.node.CommandService(ctx, in.Coordinate, verb)
+		if err != nil {
+			return nil, err
+		}
+		status := http.StatusAccepted
+		if in.Wait.given {
+			status = http.StatusOK
+		}
+		now, err := s.outcome(ctx, in.Wait, in.Coordinate, got)
+		return &answer[api.Service]{status, now}, err
+	}
+}
+
+// outcome is what a wish has come to: for who does not wait, got, the service as it was
+// when the wish was recorded.
+func (s services) outcome(ctx context.Context, wait Wait, c service.Coordinate, got api.Service) (api.Service, error) {
+	if !wait.given {
+		return shown(ctx, got), nil
+	}
+	limited, cancel := context.WithTimeout(ctx, wait.limit)
+	defer cancel()
+	now, err := s.node.AwaitService(limited, c, got.Generation)
+	if err != nil && ctx.Err() != nil {
+		return now, ctx.Err() // the caller has left, or the daemon stops: nothing is wrong with the service
+	}
+	now = shown(ctx, now)
+	if kind := fault.KindOf(err); kind == fault.Conflict || kind == fault.Timeout {
+		err = edge.WithService(err, now)
+	}
+	return now, err
+}
+
+type servicesIn struct {
+	edge.Known
+	View string `query:"view" enum:"full" doc:"full: with specs"`
+}
+
+func (s services) list(ctx context.Context, in *servicesIn) (*edge.List[api.Services], error) {
+	return edge.Unless(ctx, in.Known, s.node.ServicesVersion(), func() (api.Services, error) {
+		read := s.node.Services
+		if in.View == "full" {
+			read = s.node.ServicesFull
+		}
+		out := api.Services{Services: []api.Service{}}
+		for _, one := range read() {
+			out.Services = append(out.Services, shown(ctx, one))
+		}
+		return out, nil
+	})
+}
+
+func (s services) get(ctx context.Context, in *ServicePath) (*answer[api.Service], error) {
+	got, err := s.node.Service(in.Coordinate)
+	return &answer[api.Service]{Body: shown(ctx, got)}, err
+}
+
+type removeIn struct {
+	ServicePath
+	Waiting
+	Purge bool `query:"purge" doc:"true: remove its runtime directory and its logs as well"`
+}
+
+func (s services) remove(ctx context.Context, in *removeIn) (*struct{}, error) {
+	limit := s.node.RemovalLimit(in.Coordinate) // first: it goes by the spec
+	if in.Wait.given {
+		limit = in.Wait.limit
+	}
+	if err := s.node.RemoveService(ctx, in.Coordinate, in.Purge); err != nil {
+		return nil, err
+	}
+	limited, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	err := s.node.AwaitRemoval(limited, in.Coordinate)
+	switch {
+	case err == nil:
+		return nil, nil
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case fault.KindOf(err) != fault.Timeout:
+		return nil, err
+	}
+	now, err := s.node.Service(in.Coordinate)
+	if fault.KindOf(err) == fault.NotFound {
+		return nil, nil // at the last moment
+	}
+	return nil, edge.WithService(fault.New(fault.Timeout, "removal-goes-on",
+		"cannot remove %s within %s: the removal goes on; its service is not found any more when it has ended",
+		in.Coordinate, quantity.Duration(limit)), shown(ctx, now))
+}
