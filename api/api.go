@@ -90,6 +90,7 @@ type Events struct {
 type Status struct {
 	Node        Node              `json:"node"`
 	Version     string            `json:"version"`
+	Prefix      string            `json:"prefix" doc:"The folder that all of the node's files are under"`
 	PID         int               `json:"pid"`
 	AnchorPID   *int              `json:"anchor_pid" doc:"null: the daemon runs without an anchor"`
 	StartedAt   time.Time         `json:"started_at"`

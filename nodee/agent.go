@@ -59,6 +59,8 @@ type Agent struct {
 	listening chan struct{}          // closed when it is
 	ready     chan struct{}          // closed after the first reconcile pass
 
+	bend func(*supervise.Config) // for tests that crash: changes what the supervisor is made of
+
 	dirtyMu sync.Mutex
 	dirty   map[string]bool // services to look at
 	nudge   chan struct{}   // there is something dirty; capacity 1
@@ -119,10 +121,14 @@ func (a *Agent) Close(ctx context.Context) error {
 // Run runs the node until ctx ends, and leaves its services running.
 func (a *Agent) Run(ctx context.Context) error {
 	g := group.New(ctx)
-	a.units = supervise.New(g.Context(), supervise.Config{
+	parts := supervise.Config{
 		Kind: "service", Boot: a.boot, Launcher: a.launcher, Outfitter: outfitter{a}, Records: a.desires, Desires: a.desires,
 		Journal: a.journal, Changed: a.touch, Log: a.log,
-	})
+	}
+	if a.bend != nil {
+		a.bend(&parts)
+	}
+	a.units = supervise.New(g.Context(), parts)
 	g.Go("supervisor", func(context.Context) error { return a.units.Wait() })
 	if err := a.adopt(g.Context()); err != nil {
 		g.End(err)

@@ -143,6 +143,7 @@ func (u *unit) ended(x Exit) {
 		return
 	}
 	u.feed(Exited, exit.Why)
+	u.saveOrSay() // nobody can ask the kernel again how it ended
 }
 
 func (u *unit) reason(x Exit) service.Reason {

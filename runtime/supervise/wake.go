@@ -62,35 +62,36 @@ func (u *unit) wakeAtRest() {
 
 // wakeStarted takes up a unit that may be running.
 func (u *unit) wakeStarted(ctx context.Context) {
+	if u.rec.State == Clearing.String() { // how it ended is known; what is left of it may not be ended yet
+		u.state, u.exited = Clearing, true
+		u.want = u.wanted()
+		u.halt(haltNow)
+		return
+	}
 	found, err := u.cfg.Launcher.Find(ctx, u.key())
 	switch {
+	case u.rec.Handle != nil:
+		if err != nil && !errors.Is(err, ErrEnded) && !errors.Is(err, ErrNeverStarted) {
+			u.log.Error("cannot look for its process; it is taken for running until Watch knows better", "err", err)
+		}
+		u.adopt(err == nil)
+	case err == nil:
+		u.rec.Handle, u.rec.HasRun, u.rec.StartedAt = found, true, time.Now().UTC()
+		u.adopt(true)
 	case errors.Is(err, ErrNeverStarted):
-		u.rec.Start, u.rec.Handle = "", nil
-		return
-	case errors.Is(err, ErrEnded) && u.rec.Handle == nil:
+		u.rec.Start = "" // pending: the intent is taken up by consider
+	case errors.Is(err, ErrEnded):
 		u.rec.HasRun = true
 		u.unseen("the daemon was away when it started and ended")
-		u.state, u.exited, u.halted = Clearing, true, true
 		u.rec.StartedAt = u.rec.LastExit.At
+		u.state, u.exited, u.halted = Clearing, true, true
 		u.want = u.wanted()
 		u.atRest()
-		return
-	case err != nil && !errors.Is(err, ErrEnded):
-		// Whether it runs cannot be told now. Taking it for running is the safe side: nothing
-		// is started twice, and Watch asks again.
-		u.log.Error("cannot look for its process", "err", err)
+	default:
+		// To start it now could be to start it twice.
+		u.state = Failed
+		u.rec.Why = fmt.Sprintf("cannot tell whether it runs: %v; look for its processes, then start it again", err)
 	}
-	if u.rec.Handle == nil {
-		if found == nil {
-			u.state = Failed
-			u.rec.Why = fmt.Sprintf("cannot tell whether it runs: %v; look for its processes, then start it again", err)
-			return
-		}
-		u.rec.Handle = found
-		u.rec.HasRun = true
-		u.rec.StartedAt = time.Now().UTC()
-	}
-	u.adopt(err == nil)
 }
 
 // adopt goes on with a start that was found again. One that has ended meanwhile is noticed
@@ -98,9 +99,6 @@ func (u *unit) wakeStarted(ctx context.Context) {
 func (u *unit) adopt(alive bool) {
 	u.state = Running
 	u.want = u.wanted()
-	if u.rec.State == Stopping.String() || u.rec.State == Draining.String() {
-		u.log.Info("the daemon's last run was ending it", "was", u.rec.State)
-	}
 	u.pid = u.cfg.Launcher.PID(u.rec.Handle)
 	u.watch()
 	if alive {
