@@ -41,10 +41,9 @@ func (o outfitter) Compose(j supervise.Job) (supervise.Outfit, error) {
 	if err != nil {
 		return supervise.Outfit{}, supervise.Final(err)
 	}
-	runtimeDir, logDir := o.a.runtimeDir(c), o.a.logDir(c)
 	vars := service.Vars{
 		Coordinate: j.Name, Instance: c.Instance, Service: c.Service, User: c.User, Cell: c.Cell,
-		RuntimeDir: runtimeDir, SoftwareDir: j.Software, Ports: d.Ports,
+		RuntimeDir: o.a.runtimeDir(c), SoftwareDir: j.Software, Ports: d.Ports,
 	}
 	vars.Node.Name = o.a.cfg.Settings.Node.Name
 	vars.Env = baseEnv(vars, who, j.Generation)
@@ -52,28 +51,38 @@ func (o outfitter) Compose(j supervise.Job) (supervise.Outfit, error) {
 	if err != nil {
 		return supervise.Outfit{}, supervise.Final(err)
 	}
-	launch := supervise.Launch{
-		Env: list(r.Env), Dir: runtimeDir, As: who.as,
-		Stdout: filepath.Join(logDir, "stdout.log"), Stderr: filepath.Join(logDir, "stderr.log"),
+	base := supervise.Launch{
+		Env: list(r.Env), Dir: vars.RuntimeDir, As: who.as,
+		Stdout: filepath.Join(o.a.logDir(c), "stdout.log"), Stderr: filepath.Join(o.a.logDir(c), "stderr.log"),
 	}
-	out := supervise.Outfit{Drain: r.Drain}
-	if j.Spec.Drain != nil && len(r.Drain.Exec) > 0 {
-		drain := launch
-		drain.Args = r.Drain.Exec
-		if drain.Path, err = program(r.Drain.Exec[0], j.Software, r.Env["PATH"]); err != nil {
-			return supervise.Outfit{}, supervise.Final(fmt.Errorf("the drain step: %w", err))
-		}
-		out.DrainExec = &drain
+	out, err := dress(base, j, r)
+	if err != nil {
+		return supervise.Outfit{}, supervise.Final(err)
 	}
+	return out, nil
+}
+
+// dress gives base its command, and the same base the command of the drain step, if that is one.
+func dress(base supervise.Launch, j supervise.Job, r service.Rendered) (supervise.Outfit, error) {
 	command := j.Spec.Command
 	if j.Software != "" {
 		command = "./" + command // inside the artifact, also where it is a plain name
 	}
-	if launch.Path, err = program(command, j.Software, r.Env["PATH"]); err != nil {
-		return supervise.Outfit{}, supervise.Final(err)
+	out := supervise.Outfit{Launch: base, Drain: r.Drain}
+	var err error
+	if out.Launch.Path, err = program(command, j.Software, r.Env["PATH"]); err != nil {
+		return out, err
 	}
-	launch.Args = append([]string{launch.Path}, r.Args...)
-	out.Launch = launch
+	out.Launch.Args = append([]string{out.Launch.Path}, r.Args...)
+	if len(r.Drain.Exec) == 0 {
+		return out, nil
+	}
+	drain := base
+	drain.Args = r.Drain.Exec
+	if drain.Path, err = program(r.Drain.Exec[0], j.Software, r.Env["PATH"]); err != nil {
+		return out, fmt.Errorf("the drain step: %w", err)
+	}
+	out.DrainExec = &drain
 	return out, nil
 }
 

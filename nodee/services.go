@@ -39,24 +39,29 @@ func (a *Agent) PutService(_ context.Context, c service.Coordinate, spec service
 	if err != nil {
 		return api.Service{}, false, err
 	}
-	if !exists {
-		d := first(c, spec, assigned, start)
-		if err := a.desires.Create(d, a.note); err != nil {
-			return api.Service{}, false, err
-		}
-		a.wished(c)
-		return a.view(d), true, nil
+	var d store.Desire
+	if exists {
+		d, err = a.change(c, spec, assigned, start)
+	} else {
+		d = first(c, spec, assigned, start)
+		err = a.desires.Create(d, a.note)
 	}
-	d, err := a.desires.Change(c, func(d *store.Desire) (bool, error) {
+	if err != nil {
+		return api.Service{}, false, err
+	}
+	a.wished(c)
+	return a.view(d), !exists, nil
+}
+
+// change gives a service that exists another spec.
+func (a *Agent) change(c service.Coordinate, spec service.Spec, assigned map[string]int, start bool) (store.Desire, error) {
+	return a.desires.Change(c, func(d *store.Desire) (bool, error) {
 		if err := changeable(*d); err != nil {
 			return false, err
 		}
-		changed := put(d, spec, start, a.status(c))
 		d.Ports = assigned
-		return changed, nil
+		return put(d, spec, start, a.status(c)), nil
 	}, a.note)
-	a.wished(c)
-	return a.view(d), false, err
 }
 
 // CommandService changes what is desired of a service by one of the verbs start, stop,

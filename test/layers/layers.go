@@ -58,8 +58,10 @@ var Nodee = House{
 		{Name: "node store", Rooms: []string{"nodee/store"},
 			On: []string{"words", "vocabulary", "tools", "runtime"}},
 		{Name: "node face", Rooms: []string{"nodee/rest"},
-			On: []string{"words", "vocabulary", "tools", "edge", "runtime", "api"}, // of runtime, output: how logs are read
+			On:    []string{"words", "vocabulary", "tools", "edge", "runtime", "api"}, // of runtime, output: how logs are read
 			Shuns: []string{"github.com/cloudname/nodee/runtime/supervise", "github.com/cloudname/nodee/runtime/process"}},
+		{Name: "face tests", Rooms: []string{"nodee/rest/resttest"},
+			On: []string{"words", "vocabulary", "tools", "edge", "runtime", "api", "node face"}},
 		{Name: "node", Rooms: []string{"nodee"},
 			On: []string{"words", "vocabulary", "tools", "settings", "edge", "artifacts", "runtime", "api", "node store", "node face"}},
 		{Name: "lab", Rooms: []string{"lab"},
@@ -78,6 +80,6 @@ var Nodee = House{
 		{"runtime/supervise", "runtime/process", "the supervisor knows launchers by its own interface"},
 	},
 	Overruns: map[string]string{
-		"runtime/supervise.Launcher": "draining a group needs a signal and a helper in it, finding one again needs Find",
+		"runtime/supervise/launcher.go Launcher": "draining a group needs a signal and a helper in it, finding one again needs Find",
 	},
 }
