@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -131,14 +132,18 @@ func guessMain(pids []int) record {
 	return oldest
 }
 
-func (y *controlledYard) names() ([]string, error) {
-	var all []string
+func (y *controlledYard) list() (map[string]bool, error) {
+	all := map[string]bool{}
 	for _, base := range y.bases {
 		names, err := cgroup.At(base).Below()
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, names...)
+		for _, name := range names {
+			if all[name], err = cgroup.At(filepath.Join(base, name)).Populated(); err != nil {
+				return nil, err
+			}
+		}
 	}
 	return all, nil
 }
@@ -153,7 +158,16 @@ func (y *controlledYard) remove(name string) error {
 
 func (y *controlledYard) close() error {
 	for _, base := range y.bases {
-		err := unix.Rmdir(base)
+		names, err := cgroup.At(base).Below()
+		for _, name := range names {
+			if strings.HasPrefix(name, probe) { // of a daemon that was killed while it tried
+				err = errors.Join(err, cgroup.At(filepath.Join(base, name)).Remove())
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("cannot clear control group %s: %w", base, err)
+		}
+		err = unix.Rmdir(base)
 		if err != nil && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.EBUSY) && !errors.Is(err, unix.ENOTEMPTY) {
 			return fmt.Errorf("cannot remove control group %s: %w", base, err)
 		}

@@ -9,8 +9,8 @@
 // files say. Where no control group can be made, what belongs to a start is found in /proc: by
 // NODEE_START_ID in its environment, by the session of the main process, and by descent. What
 // does all of these escapes then: cleared its environment, left the session, and lost its
-// parent; after the main process was reaped by somebody else, leaving its parent and the
-// environment is enough.
+// parent; once somebody else reaped the main process, its session counts no more. A control
+// group is left by root alone, who may move processes between groups.
 //
 // Waiting is done by pidfds in the poller of Go's runtime, one descriptor and no thread for
 // each. The package starts no goroutine: whoever calls Watch waits, one of them on behalf of

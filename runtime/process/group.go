@@ -80,8 +80,9 @@ type yard interface {
 	prepare(name string) (*plot, error)
 	// find looks for a start by its name: see Launcher.Find.
 	find(ctx context.Context, name string) (record, error)
-	// names lists the starts that have a place here.
-	names() ([]string, error)
+	// list returns the names of the starts that have a place here, and whether anything of
+	// each lives.
+	list() (map[string]bool, error)
 	// remove removes the place of a start of which nothing lives.
 	remove(name string) error
 	// close removes what is left of the yard itself when nothing stands in it.

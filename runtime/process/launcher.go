@@ -22,7 +22,8 @@ type Config struct {
 	PrefixHash string // short and alphanumeric; keeps the groups of several prefixes apart
 }
 
-// Launcher runs starts as processes of this machine. Close it in the end.
+// Launcher runs starts as processes of this machine. Close it in the end, when nothing else
+// is asked of it any more.
 type Launcher struct {
 	boot     string
 	folder   string // the name of the folder that this prefix's control groups stand in
@@ -73,7 +74,8 @@ func open(cfg Config, tree cgroup.Hierarchy) (*Launcher, error) {
 // Features says how processes are kept together here.
 func (l *Launcher) Features() Features { return l.features }
 
-// Start implements supervise.Launcher.
+// Start implements supervise.Launcher. Every start is to be watched to its end and stopped
+// once: after both it is forgotten.
 func (l *Launcher) Start(ctx context.Context, key supervise.Key, launch supervise.Launch) (supervise.Handle, error) {
 	name, err := nameOf(key)
 	if err != nil {

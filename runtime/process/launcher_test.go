@@ -19,10 +19,16 @@ import (
 
 func newLauncher(t *testing.T, state string) *Launcher {
 	t.Helper()
-	l, err := New(testConfig(state))
+	return openWay(t, "groups", state)
+}
+
+func openWay(t *testing.T, way, state string) *Launcher {
+	t.Helper()
+	opened, err := ways[way](state)
 	if err != nil {
 		t.Fatal(err)
 	}
+	l := opened.(*Launcher)
 	t.Cleanup(func() {
 		if err := l.Close(context.WithoutCancel(t.Context())); err != nil {
 			t.Error(err)
@@ -166,12 +172,18 @@ func threads(t *testing.T) int {
 }
 
 func TestGroupsAndSweep(t *testing.T) {
+	for way := range ways {
+		t.Run(way, func(t *testing.T) { groupsAndSweep(t, way) })
+	}
+}
+
+func groupsAndSweep(t *testing.T, way string) {
 	state := t.TempDir()
-	l := newLauncher(t, state)
+	l := openWay(t, way, state)
 	key, _ := startSleep(t, l, "runs")
 	ended := supervise.Key{Kind: "service", Name: "ended", Start: "1"}
 	startAs(t, l, ended, in(t.TempDir(), "true"))
-	fresh := newLauncher(t, state)
+	fresh := openWay(t, way, state)
 	wait(t, func() bool { _, err := fresh.Find(t.Context(), ended); return errors.Is(err, supervise.ErrEnded) })
 	if keys, err := fresh.Groups(t.Context()); err != nil || len(keys) != 1 || keys[0] != key {
 		t.Errorf("Groups = %v, %v; want %v", keys, err, key)
@@ -239,18 +251,23 @@ func TestGroupsOfAnEarlierDaemon(t *testing.T) {
 	if err != nil || third.PID(found) != second.PID(h) {
 		t.Errorf("Find = %s, %v; want what the earlier daemon started", found, err)
 	}
-	// And one for whom there are no control groups any more.
-	fourth, err := open(testConfig(state), cgroup.Hierarchy{Mode: cgroup.V1})
+	withoutGroups(t, state, key, second.PID(h))
+}
+
+// withoutGroups looks for a process as a daemon for whom there are no control groups any more.
+func withoutGroups(t *testing.T, state string, key supervise.Key, pid int) {
+	t.Helper()
+	l, err := open(testConfig(state), cgroup.Hierarchy{Mode: cgroup.V1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f := fourth.Features(); f.Cgroup != "none" || !strings.Contains(f.Why, "cgroup2") {
+	if f := l.Features(); f.Cgroup != "none" || !strings.Contains(f.Why, "cgroup2") {
 		t.Errorf("features %+v; want none, for want of cgroup2", f)
 	}
-	if found, err := fourth.Find(t.Context(), key); err != nil || fourth.PID(found) != second.PID(h) {
+	if found, err := l.Find(t.Context(), key); err != nil || l.PID(found) != pid {
 		t.Errorf("Find without control groups = %s, %v; want what the earlier daemon started", found, err)
 	}
-	if again, err := fourth.Start(t.Context(), key, in(state, "sleep", "60")); err != nil || fourth.PID(again) != second.PID(h) {
+	if again, err := l.Start(t.Context(), key, in(state, "sleep", "60")); err != nil || l.PID(again) != pid {
 		t.Errorf("Start without control groups = %s, %v; want what runs", again, err)
 	}
 }

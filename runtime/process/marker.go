@@ -55,10 +55,7 @@ func (y *looseYard) find(ctx context.Context, name string) (record, error) {
 	if err != nil {
 		return record{}, err
 	}
-	rec := record{Name: name}
-	if len(note) > 0 && json.Unmarshal(note, &rec) != nil {
-		rec = record{Name: name} // torn: the daemon was killed while it wrote
-	}
+	rec := readNote(note, name)
 	key, err := parseName(name)
 	if err != nil {
 		return record{}, err
@@ -79,6 +76,16 @@ func (y *looseYard) find(ctx context.Context, name string) (record, error) {
 		rec.Name = name
 	}
 	return rec, nil
+}
+
+// readNote reads what was noted of a start. A torn note, of a daemon that was killed while it
+// wrote, is none.
+func readNote(note []byte, name string) record {
+	var rec record
+	if json.Unmarshal(note, &rec) != nil || rec.Name != name {
+		return record{Name: name}
+	}
+	return rec
 }
 
 // read reads a marker once nobody is between fork and exec any more.
@@ -102,16 +109,37 @@ func (y *looseYard) read(ctx context.Context, name string) ([]byte, error) {
 	return b, err
 }
 
-func (y *looseYard) names() ([]string, error) {
-	names, err := y.before.names()
+// list looks at all processes once, not once for each start.
+func (y *looseYard) list() (map[string]bool, error) {
+	all, err := y.before.list()
 	if err != nil {
 		return nil, err
 	}
 	entries, err := os.ReadDir(y.dir)
-	for _, e := range entries {
-		names = append(names, e.Name())
+	if err != nil || len(entries) == 0 {
+		return all, err
 	}
-	return names, err
+	processes, err := allProcesses()
+	if err != nil {
+		return nil, err
+	}
+	says := map[int]string{}
+	for _, s := range processes {
+		says[s.pid] = startOf(s.pid)
+	}
+	for _, e := range entries {
+		key, err := parseName(e.Name())
+		if err != nil {
+			continue // somebody else's
+		}
+		note, err := os.ReadFile(y.path(e.Name()))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		found := members(processes, readNote(note, e.Name()), os.Getpid(), func(s stat) bool { return says[s.pid] == key.Start })
+		all[e.Name()] = len(found) > 0
+	}
+	return all, nil
 }
 
 func (y *looseYard) remove(name string) error {

@@ -93,6 +93,9 @@ func writeBases(file string, b bases) error {
 	return publish.Atomic(file, text, 0o600)
 }
 
+// probe begins the names of groups that are only there to try.
+const probe = "probe-"
+
 // tryBase finds out whether processes can be started into groups in a folder: by starting
 // what cannot exist. With control groups that work, this is all that is missing.
 func tryBase(base string) (err error) {
@@ -104,7 +107,7 @@ func tryBase(base string) (err error) {
 	if _, err := cgroup.Make(base); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	g, err := cgroup.Make(filepath.Join(base, "probe-"+strconv.Itoa(os.Getpid())))
+	g, err := cgroup.Make(filepath.Join(base, probe+strconv.Itoa(os.Getpid())))
 	if err != nil {
 		return err
 	}

@@ -19,9 +19,10 @@ type pidfd struct {
 
 // openPidfd refers to whoever has the number now: the caller has to check who that is.
 func openPidfd(pid int) (*pidfd, error) {
-	fd, err := unix.PidfdOpen(pid, unix.PIDFD_NONBLOCK)
-	// EINVAL: the number is a thread's by now.
-	if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EINVAL) {
+	// Without flags, which older kernels refuse with the EINVAL that also says: the number
+	// is a thread's by now (ENOENT from Linux 6.17 on).
+	fd, err := unix.PidfdOpen(pid, 0)
+	if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOENT) {
 		return nil, errGone
 	}
 	if err != nil {
@@ -79,20 +80,25 @@ func polled(fd int, event int16) (bool, error) {
 // wait waits for an event, POLLIN when the process has ended, POLLHUP when it was reaped, or
 // for the end of ctx. There is to be one waiter at a time.
 func (p *pidfd) wait(ctx context.Context, event int16) error {
-	if err := p.file.SetReadDeadline(time.Time{}); err != nil {
-		return err
-	}
 	defer context.AfterFunc(ctx, func() { p.file.SetReadDeadline(time.Now()) })()
-	var failed error
-	err := p.conn.Read(func(fd uintptr) bool {
-		var seen bool
-		seen, failed = polled(int(fd), event)
-		return seen || failed != nil
-	})
-	if errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() != nil {
-		return ctx.Err()
+	for {
+		// An earlier waiter's deadline may also come late: then this goes round again.
+		if err := p.file.SetReadDeadline(time.Time{}); err != nil {
+			return err
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		var failed error
+		err := p.conn.Read(func(fd uintptr) bool {
+			var seen bool
+			seen, failed = polled(int(fd), event)
+			return seen || failed != nil
+		})
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return errors.Join(err, failed)
+		}
 	}
-	return errors.Join(err, failed)
 }
 
 // signal sends a signal; a process that has ended is errGone.

@@ -148,40 +148,31 @@ func (l *Launcher) removeBehind() error {
 
 // Groups returns the starts of this prefix of which something lives, whether or not anybody
 // has a record of them.
-func (l *Launcher) Groups(ctx context.Context) ([]supervise.Key, error) {
-	names, err := l.yard.names()
+func (l *Launcher) Groups(context.Context) ([]supervise.Key, error) {
+	all, err := l.yard.list()
 	if err != nil {
 		return nil, fmt.Errorf("cannot list what runs: %w", err)
 	}
 	var keys []supervise.Key
-	for _, name := range names {
-		key, err := parseName(name)
-		if err != nil {
-			continue // somebody else's
-		}
-		switch _, err := l.yard.find(ctx, name); {
-		case err == nil:
+	for name, lives := range all {
+		if key, err := parseName(name); err == nil && lives {
 			keys = append(keys, key)
-		case !errors.Is(err, supervise.ErrEnded) && !errors.Is(err, supervise.ErrNeverStarted):
-			return nil, fmt.Errorf("cannot list what runs: %w", err)
 		}
 	}
 	return keys, nil
 }
 
 // Sweep removes what earlier starts left on the machine of which nothing lives: all but
-// those that needed claims, because Find is still to answer for them. It is for a daemon
+// those that are needed, because Find is still to answer for them. It is for a daemon
 // that has recovered what it had.
-func (l *Launcher) Sweep(ctx context.Context, needed func(supervise.Key) bool) error {
-	names, err := l.yard.names()
-	for _, name := range names {
+func (l *Launcher) Sweep(_ context.Context, needed func(supervise.Key) bool) error {
+	all, err := l.yard.list()
+	for name, lives := range all {
 		key, parseErr := parseName(name)
-		if parseErr != nil || l.known(name) != nil || needed(key) {
+		if parseErr != nil || lives || l.known(name) != nil || needed(key) {
 			continue
 		}
-		if _, e := l.yard.find(ctx, name); errors.Is(e, supervise.ErrEnded) || errors.Is(e, supervise.ErrNeverStarted) {
-			err = errors.Join(err, l.yard.remove(name))
-		}
+		err = errors.Join(err, l.yard.remove(name))
 	}
 	if err != nil {
 		return fmt.Errorf("cannot sweep up after earlier starts: %w", err)

@@ -1,0 +1,91 @@
+package process
+
+import (
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/cloudname/nodee/runtime/cgroup"
+	"github.com/cloudname/nodee/runtime/supervise"
+)
+
+// BenchmarkLife is one start from Start to the removal of its group; BenchmarkLifeBare is the
+// same by a plain loop of the same system calls, which says what is our own cost.
+func BenchmarkLife(b *testing.B) {
+	l, err := New(testConfig(b.TempDir()))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer l.Close(b.Context())
+	launch := in(b.TempDir(), "true")
+	i := 0
+	for b.Loop() {
+		i++
+		h, err := l.Start(b.Context(), supervise.Key{Kind: "bench", Name: "a", Start: strconv.Itoa(i)}, launch)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := l.Watch(b.Context(), h); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := l.Stop(b.Context(), h, supervise.Halt{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkLifeBare(b *testing.B) {
+	tree, err := cgroup.Discover("/proc")
+	if err != nil {
+		b.Fatal(err)
+	}
+	own, err := tree.Of("/proc", "self")
+	if err != nil {
+		b.Skip(err)
+	}
+	base, err := cgroup.Make(filepath.Join(own, "nodee-bench-"+strconv.Itoa(unix.Getpid())))
+	if err != nil {
+		b.Skip(err)
+	}
+	defer base.Remove()
+	launch := in(b.TempDir(), "true")
+	i := 0
+	for b.Loop() {
+		i++
+		bareLife(b, filepath.Join(base.Dir(), strconv.Itoa(i)), launch)
+	}
+}
+
+func bareLife(b *testing.B, dir string, l supervise.Launch) {
+	if err := unix.Mkdir(dir, 0o755); err != nil {
+		b.Fatal(err)
+	}
+	group, err := unix.Open(dir, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	files, err := openStreams(l)
+	if err != nil {
+		b.Fatal(err)
+	}
+	fd := -1
+	_, err = syscall.ForkExec(l.Path, l.Args, &syscall.ProcAttr{Dir: l.Dir, Env: []string{}, Files: files,
+		Sys: &syscall.SysProcAttr{Setsid: true, UseCgroupFD: true, CgroupFD: group, PidFD: &fd}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, f := range files {
+		unix.Close(int(f))
+	}
+	unix.Close(group)
+	if err := unix.Waitid(unix.P_PIDFD, fd, nil, unix.WEXITED, nil); err != nil {
+		b.Fatal(err)
+	}
+	unix.Close(fd)
+	if err := unix.Rmdir(dir); err != nil {
+		b.Fatal(err)
+	}
+}
