@@ -13,8 +13,8 @@ import (
 	"github.com/cloudname/nodee/runtime/service"
 )
 
-func eventRoutes(node Node) []edge.Entry {
-	h := history{node, node}
+func eventRoutes(node History) []edge.Entry {
+	h := history{node}
 	tags := []string{"events"}
 	const live = "With Accept: text/event-stream, live: an event's id is its seq, its data the same JSON. The stream begins after the " +
 		"event in Last-Event-ID, else after that in since, else with what happens from now on."
@@ -32,10 +32,7 @@ func eventRoutes(node Node) []edge.Entry {
 }
 
 // history answers about what happened.
-type history struct {
-	node     History
-	services ServiceReader
-}
+type history struct{ node History }
 
 // EventQuery says which events are wanted.
 type EventQuery struct {
@@ -109,10 +106,19 @@ func (h history) liveOf(_ context.Context, in *serviceEventsIn) (*edge.Stream, e
 	if err != nil {
 		return nil, err
 	}
-	if _, err := h.services.Service(in.Coordinate); err != nil {
+	past, err := h.node.EventsOf(in.Coordinate) // reaches farther back than what is kept of all
+	if err != nil {
 		return nil, err
 	}
 	return edge.Events(func(ctx context.Context, send func(edge.Event) error) error {
+		for _, e := range past {
+			if e.Seq > after {
+				if err := send(frame(e)); err != nil {
+					return err
+				}
+				after = e.Seq
+			}
+		}
 		err := h.each(ctx, after, func(e service.Event) error {
 			if e.Coordinate != in.Coordinate.String() {
 				return nil
@@ -129,13 +135,12 @@ func (h history) liveOf(_ context.Context, in *serviceEventsIn) (*edge.Stream, e
 	}), nil
 }
 
-// gone returns errRemoved when e is the end of a service, and no earlier end of one that
-// has been made anew since.
+// gone returns errRemoved when e is the end of a service that has not been made anew since.
 func (h history) gone(e service.Event, c service.Coordinate) error {
 	if e.Type != service.EventRemoved || e.Coordinate != c.String() {
 		return nil
 	}
-	if _, err := h.services.Service(c); fault.KindOf(err) == fault.NotFound {
+	if _, err := h.node.EventsOf(c); fault.KindOf(err) == fault.NotFound {
 		return errRemoved
 	}
 	return nil

@@ -117,6 +117,22 @@ func TestEventsLive(t *testing.T) {
 	}
 }
 
+// A quiet service's events are kept longer than those of the whole node.
+func TestEventsOfAServiceReachFartherBack(t *testing.T) {
+	f := withHistory(t)
+	f.Outgrow(5)
+	if got := is[api.Events](t, f.send(t, "GET", webPath+"/events", ""), 200); len(got.Events) != 3 {
+		t.Errorf("once: %+v", got)
+	}
+	next := f.live(t, webPath+"/events?since=1")
+	f.Happen(web, service.EventStarted, "six")
+	for _, want := range []string{"id: 3 ", "id: 5 ", "id: 6 "} {
+		if got := next(); !strings.HasPrefix(got, want) {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}
+
 // Who has seen events of a prefix that is gone would wait for ever for the numbers to rise.
 func TestEventsOfAnotherHistory(t *testing.T) {
 	f := withHistory(t)

@@ -15,7 +15,7 @@ import (
 )
 
 func logRoutes(node Node) []edge.Entry {
-	l := logs{node, history{node, node}}
+	l := logs{node, history{node}}
 	return []edge.Entry{edge.Live(edge.Route{
 		Method: http.MethodGet, Path: oneService + "/logs", Access: edge.Read, ID: "read-log", Tags: []string{"services"},
 		Summary: "Read what a service has written",

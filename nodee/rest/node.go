@@ -70,10 +70,10 @@ type ServiceWriter interface {
 type ServiceWaiter interface {
 	// AwaitService waits for the wish of a generation. The error is a fault.Conflict when it
 	// cannot come true any more, and a fault.Timeout at ctx's deadline; the service is as it
-	// is then, also beside these.
+	// is then, also beside these, unless it is gone.
 	AwaitService(_ context.Context, _ service.Coordinate, generation int64) (api.Service, error)
-	// AwaitRemoval waits until a service is forgotten; at ctx's deadline the error is a
-	// fault.Timeout.
+	// AwaitRemoval waits until a service is forgotten. At ctx's deadline the error is a
+	// fault.Timeout, which says that the removal goes on.
 	AwaitRemoval(context.Context, service.Coordinate) error
 	// RemovalLimit returns how long a removal may take.
 	RemovalLimit(service.Coordinate) time.Duration

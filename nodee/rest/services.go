@@ -123,7 +123,7 @@ func (s services) outcome(ctx context.Context, wait Wait, c service.Coordinate, 
 		return now, ctx.Err() // the caller has left, or the daemon stops: nothing is wrong with the service
 	}
 	now = shown(ctx, now)
-	if kind := fault.KindOf(err); kind == fault.Conflict || kind == fault.Timeout {
+	if now.Coordinate != "" { // else it is gone
 		err = edge.WithService(err, now)
 	}
 	return now, err
@@ -178,11 +178,10 @@ func (s services) remove(ctx context.Context, in *removeIn) (*struct{}, error) {
 	case fault.KindOf(err) != fault.Timeout:
 		return nil, err
 	}
-	now, err := s.node.Service(in.Coordinate)
-	if fault.KindOf(err) == fault.NotFound {
+	err = fmt.Errorf("cannot remove %s within %s: %w", in.Coordinate, quantity.Duration(limit), err)
+	now, gone := s.node.Service(in.Coordinate)
+	if fault.KindOf(gone) == fault.NotFound {
 		return nil, nil // at the last moment
 	}
-	return nil, edge.WithService(fault.New(fault.Timeout, "removal-goes-on",
-		"cannot remove %s within %s: the removal goes on; its service is not found any more when it has ended",
-		in.Coordinate, quantity.Duration(limit)), shown(ctx, now))
+	return nil, edge.WithService(err, shown(ctx, now))
 }

@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -125,13 +126,30 @@ func TestWhoWaitsIsToldWhatBecameOfIt(t *testing.T) {
 		{service.StateFailed, 409, "failed", "PUT", "?wait=10s", webSpec},
 		{service.StateBackoff, 504, "timeout", "POST", "/restart?wait=20ms", ""},
 		{service.StateBackoff, 504, "timeout", "PUT", "?wait=0s", webSpec},
-		{service.StateStopping, 504, "removal-goes-on", "DELETE", "?wait=20ms", ""},
+		{service.StateStopping, 504, "timeout", "DELETE", "?wait=20ms", ""},
 	} {
 		f.Stick(tt.stuck)
 		p := refused(t, f.ask(t, tt.method, webPath+tt.url, tt.body), tt.status, tt.slug)
 		if p.Service == nil || p.Service.Spec.Env["PASSWORD"] != "hush" || p.Retryable != (tt.status == 504) {
 			t.Errorf("%s %s: %+v", tt.method, tt.url, p)
 		}
+	}
+}
+
+// Nothing can be shown of a service that is gone.
+func TestAWaitEndsWithTheService(t *testing.T) {
+	f := newFace(t)
+	f.Stick(service.StateBackoff)
+	var vanish sync.WaitGroup
+	vanish.Go(func() {
+		for len(f.Calls()) == 0 && t.Context().Err() == nil {
+			time.Sleep(time.Millisecond)
+		}
+		f.Vanish(web)
+	})
+	defer vanish.Wait()
+	if p := refused(t, f.ask(t, "PUT", webPath+"?wait=1m", webSpec), 409, "removed"); p.Service != nil {
+		t.Errorf("it is shown all the same: %+v", p.Service)
 	}
 }
 
@@ -240,8 +258,8 @@ func TestRemoveService(t *testing.T) {
 	f.put(t)
 	f.Stick(service.StateStopping)
 	began := time.Now()
-	p := refused(t, f.ask(t, "DELETE", webPath, ""), 504, "removal-goes-on")
-	if took := time.Since(began); took < f.RemovalLimit(web) || !strings.Contains(p.Detail, "the removal goes on") {
+	p := refused(t, f.ask(t, "DELETE", webPath, ""), 504, "timeout")
+	if took := time.Since(began); took < f.RemovalLimit(web) || !strings.Contains(p.Detail, "cannot remove 1.web.borud.fbu within 50ms: ") {
 		t.Errorf("after %v: %s", took, p.Detail)
 	}
 	f.Fail("AwaitRemoval", fault.New(fault.Internal, "x", "cannot remove it: disk on fire"))

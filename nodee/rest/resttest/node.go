@@ -37,6 +37,7 @@ type Node struct {
 	artifacts map[artifact.ID]api.Artifact
 	services  map[service.Coordinate]api.Service
 	events    []service.Event
+	outgrown  uint64 // only services keep events up to this one
 	calls     []string
 
 	changed     change.Counter // of events
@@ -95,6 +96,13 @@ func (n *Node) happen(c service.Coordinate, what service.EventType, why string) 
 	return seq
 }
 
+// Outgrow lets the history of the node begin after an event; that of each service keeps all.
+func (n *Node) Outgrow(seq uint64) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.outgrown = seq
+}
+
 // Say lets a service write something to one of its streams.
 func (n *Node) Say(tb testing.TB, c service.Coordinate, stream, text string) {
 	tb.Helper()
@@ -135,14 +143,16 @@ func (n *Node) EventsOf(c service.Coordinate) ([]service.Event, error) {
 	if _, err := n.Service(c); err != nil {
 		return nil, err
 	}
-	events := n.EventsSince(0, 0)
-	return slices.DeleteFunc(events, func(e service.Event) bool { return e.Coordinate != c.String() }), nil
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(n.events), func(e service.Event) bool { return e.Coordinate != c.String() }), nil
 }
 
 // EventsSince returns what happened after an event.
 func (n *Node) EventsSince(seq uint64, limit int) []service.Event {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	seq = max(seq, n.outgrown)
 	events := slices.Clone(n.events[min(seq, uint64(len(n.events))):])
 	if limit > 0 {
 		events = events[:min(limit, len(events))]

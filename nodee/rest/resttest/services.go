@@ -106,28 +106,35 @@ func (n *Node) desire(c service.Coordinate, s api.Service) api.Service {
 	return s
 }
 
-// AwaitService returns at once when a wish has come true or cannot any more, and else at
-// the end of ctx.
+// AwaitService returns when a wish has come true or cannot any more, and at the end of ctx.
 func (n *Node) AwaitService(ctx context.Context, c service.Coordinate, _ int64) (api.Service, error) {
-	s, err := n.Service(c)
-	n.mu.Lock()
-	stuck := n.stuck
-	n.mu.Unlock()
-	switch {
-	case err != nil || stuck == "":
-		return s, err
-	case stuck == service.StateFailed:
-		return s, fault.New(fault.Conflict, "failed", "cannot go on waiting for %s: it has failed", c)
+	for {
+		changed := n.ofServices.Changed()
+		s, err := n.Service(c)
+		n.mu.Lock()
+		stuck := n.stuck
+		n.mu.Unlock()
+		switch {
+		case err != nil:
+			return s, fault.New(fault.Conflict, "removed", "cannot go on waiting for %s: it was removed", c)
+		case stuck == "":
+			return s, nil
+		case stuck == service.StateFailed:
+			return s, fault.New(fault.Conflict, "failed", "cannot go on waiting for %s: it has failed", c)
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return s, timeout(ctx, c)
+		}
 	}
-	<-ctx.Done()
-	return s, timeout(ctx, c)
 }
 
 func timeout(ctx context.Context, c service.Coordinate) error {
 	if ctx.Err() != context.DeadlineExceeded {
 		return context.Cause(ctx)
 	}
-	return fault.New(fault.Timeout, "timeout", "cannot wait any longer for %s", c)
+	return fault.New(fault.Timeout, "timeout", "what was asked of %s goes on", c)
 }
 
 // RemoveService forgets a service, if none is stuck.
@@ -148,10 +155,21 @@ func (n *Node) RemoveService(_ context.Context, c service.Coordinate, purge bool
 			return err
 		}
 	}
+	n.vanish(c)
+	return nil
+}
+
+// Vanish forgets a service, stuck or not.
+func (n *Node) Vanish(c service.Coordinate) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.vanish(c)
+}
+
+func (n *Node) vanish(c service.Coordinate) {
 	delete(n.services, c)
 	n.happen(c, service.EventRemoved, "a test asked for it")
 	n.ofServices.Bump()
-	return nil
 }
 
 // AwaitRemoval returns at once when a service is gone, and else at the end of ctx.
