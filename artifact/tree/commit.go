@@ -142,18 +142,23 @@ func (t *Tree) seal(ctx context.Context, s *Staging, m Meta) (summary, error) {
 	if err == nil {
 		err = sl.w.finish(sl.sum)
 	}
-	if err == nil {
-		err = f.Chmod(plainFile)
-	}
 	if err != nil {
 		return summary{}, err
 	}
 	t.o.Step("sealed")
-	// One pass for everything that was written, instead of one for each file.
-	if err := unix.Syncfs(int(f.Fd())); err != nil {
-		return summary{}, fmt.Errorf("cannot sync: %w", err)
+	return sl.sum, settle(f)
+}
+
+// settle closes a manifest for writing and waits until it and all else that was written is on
+// disk: one pass for everything, instead of one for each file.
+func settle(f *os.File) error {
+	if err := f.Chmod(plainFile); err != nil {
+		return err
 	}
-	return sl.sum, f.Close()
+	if err := unix.Syncfs(int(f.Fd())); err != nil {
+		return fmt.Errorf("cannot sync: %w", err)
+	}
+	return f.Close()
 }
 
 // sealer closes what was staged for writing and describes it in the manifest.

@@ -39,15 +39,14 @@ func (t *Tree) Verify(ctx context.Context, id artifact.ID) ([]Fault, error) {
 }
 
 func (t *Tree) verify(ctx context.Context, id artifact.ID) ([]Fault, error) {
-	const without = "the manifest cannot be used, so nothing can be verified; remove the artifact and install it again: "
 	f, err := t.root.Open(manifestPath(id))
 	if err != nil {
-		return []Fault{{"", without + err.Error()}}, nil
+		return withoutManifest(err), nil
 	}
 	defer f.Close()
 	m, err := newManifestReader(f, id)
 	if err != nil {
-		return []Fault{{"", without + err.Error()}}, nil
+		return withoutManifest(err), nil
 	}
 	info, err := t.root.Lstat(id.Dir())
 	if errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() {
@@ -62,12 +61,15 @@ func (t *Tree) verify(ctx context.Context, id artifact.ID) ([]Fault, error) {
 	}
 	defer root.Close()
 	v := &verifier{manifest: m, buf: make([]byte, 128<<10)}
-	if err := v.run(ctx, root, info); errors.Is(err, errTooMany) {
-		v.faults = append(v.faults, Fault{"", fmt.Sprintf("there are more than %d faults, the rest is not told", maxFaults)})
-	} else if err != nil {
-		return nil, err
+	err = v.run(ctx, root, info)
+	if errors.Is(err, errTooMany) {
+		return append(v.faults, Fault{"", fmt.Sprintf("there are more than %d faults, the rest is not told", maxFaults)}), nil
 	}
-	return v.faults, nil
+	return v.faults, err
+}
+
+func withoutManifest(err error) []Fault {
+	return []Fault{{"", "the manifest cannot be used, so nothing can be verified; remove the artifact and install it again: " + err.Error()}}
 }
 
 var errTooMany = errors.New("too many faults")
