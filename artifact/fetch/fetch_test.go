@@ -3,6 +3,7 @@ package fetch
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/sha512"
@@ -479,4 +480,28 @@ func TestAFullDiskIsToldAsSuch(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 	}
+}
+
+func TestAFullDiskLeavesNothing(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=400k"); err != nil {
+		t.Skipf("a small disk to fill cannot be mounted here: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	noise := make([]byte, 300<<10)
+	if _, err := rand.Read(noise); err != nil {
+		t.Fatal(err)
+	}
+	r := &repo{files: map[string][]byte{zipPath: zipOf(t, member{name: "a", body: string(noise)})}}
+	b := &bench{dir: dir, repos: []*repo{r}}
+	b.start(t, []Repository{{Name: "central", URL: serveRepo(t, r), Layout: "flat", Formats: []string{"zip"}}}, Options{Log: quiet()})
+	_, _, err := b.Install(t.Context(), b.request(t))
+	if fault.KindOf(err) != fault.Full || fault.SlugOf(err) != "disk-full" {
+		t.Errorf("%v, want a full disk", err)
+	}
+	b.wantNothing(t)
 }
