@@ -1,0 +1,34 @@
+package client
+
+import (
+	"context"
+
+	"github.com/cloudname/nodee/api"
+)
+
+// Status tells about the node as a whole.
+func (c *Client) Status(ctx context.Context) (Answer[api.Status], error) {
+	return call[api.Status](ctx, c, request{method: "GET", path: "/v1/status"})
+}
+
+// Alive returns nil when the daemon answers.
+func (c *Client) Alive(ctx context.Context) error {
+	_, err := call[struct{}](ctx, c, request{method: "GET", path: "/healthz"})
+	return err
+}
+
+// Ready returns nil when the daemon has looked at every service once.
+func (c *Client) Ready(ctx context.Context) error {
+	_, err := call[struct{}](ctx, c, request{method: "GET", path: "/readyz"})
+	return err
+}
+
+// Metrics returns what Prometheus would read.
+func (c *Client) Metrics(ctx context.Context) ([]byte, error) {
+	res, err := c.send(ctx, request{method: "GET", path: "/metrics", accept: textMedia})
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	return c.readAll(ctx, res)
+}
