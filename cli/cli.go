@@ -1,0 +1,170 @@
+// Package cli is Nodee's command line: what each command takes, what it asks the daemon,
+// and how the answer is shown to people or, with -o json, passed on byte for byte.
+//
+// Each noun has its own file. Commands run one after the other in the caller's goroutine;
+// the few that do two things at once (wait and show progress) own a group and wait for it.
+// The package decides nothing about services and artifacts: it checks grammars, so that a
+// slip of the finger costs no request, and leaves the rest to the daemon. It never writes
+// anything but results to standard output.
+package cli
+
+import (
+	"context"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cloudname/nodee/api/client"
+)
+
+// Program is what a command line is made for.
+type Program struct {
+	Version string           // what the binary calls itself
+	Daemons []*cobra.Command // commands that run a daemon, and talk to none
+
+	In       io.Reader
+	Out, Err io.Writer
+}
+
+// Run runs the command that args name and returns the exit code. ctx ends when the user
+// interrupts. Whatever goes wrong has been told on p.Err.
+func Run(ctx context.Context, p Program, args []string) int {
+	a := &app{Program: p}
+	root := a.root()
+	root.SetArgs(args)
+	root.SetIn(p.In)
+	root.SetOut(p.Out)
+	root.SetErr(p.Err)
+	err := root.ExecuteContext(ctx)
+	if a.asking != nil {
+		a.asking.Close()
+	}
+	if err == nil {
+		return codeDone
+	}
+	a.tell(err)
+	return codeOf(err)
+}
+
+// app is what the commands share.
+type app struct {
+	Program
+	global globalFlags
+	asking *client.Client // nil until a command asks for one
+	token  token          // what it shows to the daemon
+}
+
+// root makes the command "nodee" and all below it.
+func (a *app) root() *cobra.Command {
+	root := noun("nodee", "Turn a Linux host into a place where services run", rootLong)
+	root.Example = rootExample
+	root.SilenceErrors, root.SilenceUsage = true, true
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SuggestionsMinimumDistance = 2
+	// A noun runs only to say that more is needed: that is no usage.
+	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .Runnable}}", "{{if and .Runnable (not .HasAvailableSubCommands)}}", 1))
+	root.SetFlagErrorFunc(flagError)
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return a.checkGlobals(cmd) }
+	a.global.register(root.PersistentFlags())
+	root.AddGroup(
+		&cobra.Group{ID: groupDaemons, Title: "Daemons:"},
+		&cobra.Group{ID: groupClients, Title: "Ask a daemon:"},
+		&cobra.Group{ID: groupLocal, Title: "Of the binary itself:"},
+		&cobra.Group{ID: groupLater, Title: "Not built yet:"},
+	)
+	for _, d := range a.Daemons {
+		add(root, groupDaemons, local(d))
+	}
+	add(root, groupClients, a.artifact(), a.service(), a.status())
+	add(root, groupLocal, local(configCommand()), local(a.version()), local(completion()))
+	add(root, groupLater, later()...)
+	help := &cobra.Command{Use: "help [COMMAND]", Short: "Show what a command does", GroupID: groupLocal, RunE: showHelp}
+	root.SetHelpCommand(help)
+	return root
+}
+
+// The headings in the root's help.
+const (
+	groupDaemons = "daemons"
+	groupClients = "clients"
+	groupLocal   = "local"
+	groupLater   = "later"
+)
+
+func add(to *cobra.Command, group string, commands ...*cobra.Command) {
+	for _, c := range commands {
+		c.GroupID = group
+		to.AddCommand(c)
+	}
+}
+
+// noun makes a command that only has others below it.
+func noun(use, short, long string) *cobra.Command {
+	return &cobra.Command{
+		Use: use, Short: short, Long: long,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			return unknownCommand(cmd, args[0])
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cmd.SetOut(cmd.ErrOrStderr())
+			if err := cmd.Help(); err != nil {
+				return err
+			}
+			cmd.Println()
+			return usage("a command is missing after %q: choose one of the above", cmd.CommandPath())
+		},
+	}
+}
+
+func showHelp(cmd *cobra.Command, args []string) error {
+	at, rest, err := cmd.Root().Find(args)
+	if err != nil || len(rest) > 0 {
+		return unknownCommand(at, rest[0])
+	}
+	at.InitDefaultHelpFlag()
+	return at.Help()
+}
+
+const rootLong = `Nodee turns plain Linux hosts into a place where services run. One daemon on
+each host, "nodee agent", keeps a tree of software artifacts that it fetches
+from repositories, and runs services from them: it starts, watches, restarts,
+drains and stops them. All other commands ask a daemon over its REST API.
+
+Names:
+  COORDINATE  names a service: <instance>.<service>.<user>.<cell>, such as
+              1.web.borud.fbu
+  ARTIFACT    <group>:<name>:<version>[:<classifier>][@<extension>], such as
+              com.example:web:1.2.0
+
+Environment:
+  NODEE_ADDR    the daemon's URL, as --addr
+  NODEE_TOKEN   the daemon's token itself, unless --token-file is given
+  NODEE_PREFIX  the daemon's folder, as --prefix: <prefix>/state/token holds
+                the token on the daemon's own host
+  NODEE_CONFIG  the configuration file, as --config
+  Every key of the configuration is a variable too; see "nodee help agent".
+
+Output:
+  Answers are on standard output, as tables for people; -o json prints the
+  daemon's own answer byte for byte, also when that is a problem (RFC 9457).
+  Everything else, also the text of problems, is on standard error.
+
+Exit codes:
+  0  done
+  1  failed; also a service that failed, or did not get there in time
+  2  wrong usage, arguments, file or configuration
+  3  not found
+  4  conflict: in use, a duplicate, another daemon has the prefix
+  5  the daemon cannot be reached
+  6  not allowed: no token, or a wrong one`
+
+const rootExample = `  nodee dev                                      try it: a node with a demo service
+  nodee agent --repository central=https://repo.example.com/releases
+  nodee artifact install com.example:web:1.2.0
+  nodee service start 1.web.borud.fbu --artifact com.example:web:1.2.0 --option port=8080
+  nodee service list
+  nodee service logs 1.web.borud.fbu --follow`

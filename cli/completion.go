@@ -1,0 +1,75 @@
+package cli
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// shells writes the completion of each shell that is known.
+var shells = map[string]func(root *cobra.Command, w io.Writer) error{
+	"bash":       func(root *cobra.Command, w io.Writer) error { return root.GenBashCompletionV2(w, true) },
+	"zsh":        func(root *cobra.Command, w io.Writer) error { return root.GenZshCompletion(w) },
+	"fish":       func(root *cobra.Command, w io.Writer) error { return root.GenFishCompletion(w, true) },
+	"powershell": func(root *cobra.Command, w io.Writer) error { return root.GenPowerShellCompletionWithDesc(w) },
+}
+
+func completion() *cobra.Command {
+	return &cobra.Command{
+		Use: "completion SHELL", Short: "Write what makes a shell complete nodee's commands", Args: takes("SHELL"),
+		ValidArgs: []string{"bash", "zsh", "fish", "powershell"},
+		Long: `Writes a script that makes bash, zsh, fish or powershell complete commands,
+flags, and the names of services and artifacts, which it asks the daemon for.`,
+		Example: `  nodee completion bash > /etc/bash_completion.d/nodee
+  nodee completion zsh > "${fpath[1]}/_nodee"
+  nodee completion fish > ~/.config/fish/completions/nodee.fish
+  source <(nodee completion bash)                # this shell only`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return shells[args[0]](cmd.Root(), cmd.OutOrStdout())
+		},
+	}
+}
+
+// completionTime is how long a shell waits for names.
+const completionTime = time.Second
+
+// completeCoordinate names the services there are, for a shell.
+func (a *app) completeCoordinate(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return a.complete(cmd, args, func(ctx context.Context) (names []string, err error) {
+		got, err := a.asking.Services(ctx)
+		for _, s := range got.Value.Services {
+			names = append(names, s.Coordinate+"\t"+s.State)
+		}
+		return names, err
+	})
+}
+
+// completeArtifact names the artifacts that are installed, for a shell.
+func (a *app) completeArtifact(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return a.complete(cmd, args, func(ctx context.Context) (names []string, err error) {
+		got, err := a.asking.Artifacts(ctx)
+		for _, s := range got.Value.Artifacts {
+			names = append(names, s.Artifact)
+		}
+		return names, err
+	})
+}
+
+// complete asks the daemon for names. A shell shows no errors: there are no names then.
+func (a *app) complete(cmd *cobra.Command, args []string, names func(context.Context) ([]string, error)) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	if _, err := a.client(); err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
+	defer cancel()
+	found, err := names(ctx)
+	if err != nil {
+		found = nil
+	}
+	return found, cobra.ShellCompDirectiveNoFileComp
+}

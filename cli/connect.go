@@ -1,0 +1,104 @@
+package cli
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+
+	"github.com/cloudname/nodee/api/client"
+	"github.com/cloudname/nodee/internal/fault"
+)
+
+// client makes the client that the global flags ask for.
+func (a *app) client() (*client.Client, error) {
+	if a.asking != nil {
+		return a.asking, nil
+	}
+	t, err := a.global.findToken()
+	if err != nil {
+		return nil, err
+	}
+	g := &a.global
+	c, err := client.New(client.Config{Addr: g.address(), Token: t.text, CA: g.tlsCA, Cert: g.tlsCert, Key: g.tlsKey})
+	if err != nil {
+		return nil, err
+	}
+	a.asking, a.token = c, t
+	return c, nil
+}
+
+// address is the daemon's URL. What is given without a scheme is plain HTTP.
+func (g *globalFlags) address() string {
+	addr := cmp.Or(g.addr, os.Getenv("NODEE_ADDR"), defaultAddr)
+	if !strings.Contains(addr, "://") {
+		addr = "http://" + addr
+	}
+	return addr
+}
+
+// show shows an answer: to people by page, to programs as it came. err is what went wrong
+// on the way to it.
+func show[T any](a *app, got client.Answer[T], err error, page func(T) error) error {
+	if err != nil {
+		return err
+	}
+	if !a.global.json() {
+		return page(got.Value)
+	}
+	_, err = a.Out.Write(got.Raw)
+	return err
+}
+
+// say tells people that something is done. Programs go by the exit code.
+func (a *app) say(format string, args ...any) error {
+	if a.global.json() {
+		return nil
+	}
+	_, err := fmt.Fprintf(a.Out, format, args...)
+	return err
+}
+
+// tell tells what went wrong, each fault on a line of its own. With -o json a problem goes
+// to standard output as it came, too.
+func (a *app) tell(err error) {
+	p, isProblem := errors.AsType[*client.Problem](err)
+	if isProblem && a.global.json() {
+		// What cannot be written any more cannot be told about, either.
+		_, _ = a.Out.Write(p.Raw)
+	}
+	fmt.Fprintln(a.Err, "nodee:", printableLines(errorText(err)))
+	for _, f := range fieldsOf(err) {
+		fmt.Fprintf(a.Err, "  %s: %s\n", printable(strings.TrimPrefix(f.Location, "body.")), printable(f.Message))
+	}
+	if isProblem && p.Status == http.StatusUnauthorized {
+		fmt.Fprintln(a.Err, " ", printable(a.token.advice(a.asking.Addr())))
+	}
+}
+
+// errorText is what to say of err, without its faults.
+func errorText(err error) string {
+	if p, ok := errors.AsType[*client.Problem](err); ok && error(p) == err {
+		return p.Detail
+	}
+	return fault.Headline(err)
+}
+
+// fieldsOf are the faults of an input, whoever has found them.
+func fieldsOf(err error) []fault.Field {
+	if p, ok := errors.AsType[*client.Problem](err); ok {
+		return p.Errors
+	}
+	return fault.FieldsOf(err)
+}
+
+// printableLines is printable for texts that have lines.
+func printableLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i, line := range lines {
+		lines[i] = printable(line)
+	}
+	return strings.Join(lines, "\n")
+}

@@ -1,0 +1,32 @@
+package cli
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/cloudname/nodee/internal/fault"
+)
+
+// later lists the commands whose names are taken, and which are not built yet.
+func later() []*cobra.Command {
+	return []*cobra.Command{
+		notYet("coordinator", "Run a coordinator, which places jobs on nodes"),
+		notYet("job", "Run the same service on several nodes"),
+		notYet("node", "Look at the nodes of a cell"),
+		notYet("drain", "Drain all services of this node"),
+		notYet("resume", "Have this node take work again"),
+		notYet("leave", "Take this node out of its cell"),
+		notYet("upgrade", "Exec the daemon's new binary"),
+		notYet("why", "Tell why something is as it is"),
+		notYet("resolve", "Find the endpoints of services"),
+	}
+}
+
+// notYet makes a command that says so, whatever it is given.
+func notYet(name, short string) *cobra.Command {
+	return &cobra.Command{
+		Use: name, Short: short + " (not supported yet)", DisableFlagParsing: true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return fault.New(fault.Unsupported, "unsupported", "%q is not supported yet", cmd.CommandPath())
+		},
+	}
+}

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cloudname/nodee/cli"
+	"github.com/cloudname/nodee/internal/fault"
+	"github.com/cloudname/nodee/internal/settings"
+	"github.com/cloudname/nodee/nodee"
+)
+
+func agent() *cobra.Command {
+	var file string
+	var logs logFlags
+	var leave bool
+	cmd := &cobra.Command{
+		Use: "agent", Short: "Run the daemon of this host", Long: agentLong, Example: agentExample, Args: cli.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if leave {
+				return fault.New(fault.Unsupported, "unsupported", "--leave-on-exit is not supported yet: this node is in no cell that it could leave")
+			}
+			s, err := settings.Load(cmd.Flags(), file)
+			if err != nil {
+				return err
+			}
+			return runAgent(cmd.Context(), nodee.Config{Settings: s, Version: version, Log: logs.logger(cmd.ErrOrStderr())})
+		},
+	}
+	cmd.Flags().SortFlags = false
+	cli.ConfigFlag(cmd, &file)
+	logs.register(cmd)
+	cmd.Flags().BoolVar(&leave, "leave-on-exit", false, "not supported yet")
+	_ = cmd.Flags().MarkHidden("leave-on-exit") // registered a line above: it cannot fail
+	settings.Flags(cmd.Flags())
+	return cmd
+}
+
+// runAgent runs the daemon until ctx ends.
+func runAgent(ctx context.Context, cfg nodee.Config) error {
+	a, err := nodee.New(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	err = errors.Join(a.Run(ctx), a.Close(context.WithoutCancel(ctx)))
+	if err == nil {
+		cfg.Log.Info("the daemon has ended; its services run on")
+	}
+	return err
+}
+
+// logFlags say how the daemon's own log looks.
+type logFlags struct{ format, level *string }
+
+func (l *logFlags) register(cmd *cobra.Command) {
+	l.format = cli.Choice(cmd.Flags(), "log-format", "", "the form of the daemon's own log, on standard error", "text", "json")
+	l.level = cli.Choice(cmd.Flags(), "log-level", "", "how much the daemon tells there", "info", "debug", "warn", "error")
+}
+
+func (l *logFlags) logger(w io.Writer) *slog.Logger {
+	var level slog.Level
+	// Only words that slog knows can be chosen.
+	_ = level.UnmarshalText([]byte(*l.level))
+	options := &slog.HandlerOptions{Level: level}
+	if *l.format == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+const agentLong = `Runs the daemon of this host in the foreground: it keeps the tree of artifacts,
+runs the services that are desired, and serves the REST API that all other
+commands use. It logs to standard error.
+
+All its files are under the prefix; the first start makes what is missing there,
+also the token that callers must show to change anything (PREFIX/state/token).
+One daemon uses a prefix at a time; a second one exits with 4.
+
+SIGTERM and SIGINT end the daemon and leave its services running; the next one
+with the same prefix finds them again, with the same pids. A second signal ends
+it at once; services run on then too.
+
+Every flag below but the --log ones is also a key of the configuration file,
+and a variable in the environment (--http-addr: NODEE_HTTP_ADDR). A flag beats
+the environment, the environment the file. "nodee config" shows what holds.
+
+Not built yet: confinement, so a service may write wherever its Unix user may;
+and log rotation, so stdout.log and stderr.log grow until the service is removed
+with --purge, or somebody truncates them.
+
+Exit codes: 0 ended by a signal; 2 wrong flags or configuration, every fault on
+a line of its own; 4 another daemon has the prefix; 1 anything else.`
+
+const agentExample = `  nodee agent
+  nodee agent --config /etc/nodee/nodee.toml --log-format json
+  nodee agent --prefix /tmp/nodee --http-addr 127.0.0.1:0 --repository demo=http://127.0.0.1:8000,layout=flat`

@@ -1,0 +1,30 @@
+// Command nodee is the one binary: the daemon of a host, and the command line that talks
+// to it. It knows flags and signals; what they mean is told in the libraries it calls.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cloudname/nodee/cli"
+)
+
+// version is set when the binary is linked; see the Makefile.
+var version = "devel"
+
+func main() {
+	// Services inherit it, and find the same whoever has started the daemon.
+	syscall.Umask(0o022)
+	// The first signal ends what runs in an orderly way. The second finds nobody who
+	// listens any more, and ends the process at once.
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	os.Exit(cli.Run(ctx, cli.Program{
+		Version: version, Daemons: []*cobra.Command{agent(), dev()},
+		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
+	}, os.Args[1:]))
+}
