@@ -61,7 +61,6 @@ func (a *app) root() *cobra.Command {
 	root.Example = rootExample
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.SuggestionsMinimumDistance = 2
 	// A noun runs only to say that more is needed: that is no usage.
 	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .Runnable}}", "{{if and .Runnable (not .HasAvailableSubCommands)}}", 1))
 	root.SetFlagErrorFunc(flagError)
@@ -102,7 +101,7 @@ func add(to *cobra.Command, group string, commands ...*cobra.Command) {
 // noun makes a command that only has others below it.
 func noun(use, short, long string) *cobra.Command {
 	return &cobra.Command{
-		Use: use, Short: short, Long: long,
+		Use: use, Short: short, Long: long, SuggestionsMinimumDistance: typos,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return nil

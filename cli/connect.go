@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -71,11 +72,24 @@ func (a *app) tell(err error) {
 	}
 	fmt.Fprintln(a.Err, "nodee:", printableLines(errorText(err)))
 	for _, f := range fieldsOf(err) {
-		fmt.Fprintf(a.Err, "  %s: %s\n", printable(strings.TrimPrefix(f.Location, "body.")), printable(f.Message))
+		fmt.Fprintln(a.Err, " ", printable(faultText(f)))
 	}
 	if isProblem && p.Status == http.StatusUnauthorized {
 		fmt.Fprintln(a.Err, " ", printable(a.token.advice(a.asking.Addr())))
 	}
+}
+
+// faultText tells one fault: where it is, what is wrong, and what was given there, where
+// that is short and not told already.
+func faultText(f fault.Field) string {
+	text := strings.TrimPrefix(f.Location, "body.") + ": " + f.Message
+	switch f.Value.(type) {
+	case string, bool, float64, json.Number:
+		if given := fmt.Sprint(f.Value); !strings.Contains(f.Message, given) {
+			text += fmt.Sprintf(" (given: %s)", shortText(given, whyWidth))
+		}
+	}
+	return text
 }
 
 // errorText is what to say of err, without its faults.

@@ -18,6 +18,9 @@ func usage(format string, args ...any) error {
 	return fault.New(fault.Invalid, "usage", format, args...)
 }
 
+// typos is how many letters may be wrong in a name that a suggestion is made for.
+const typos = 2
+
 // unknownCommand tells that cmd has no command of that name, and which one may be meant.
 func unknownCommand(cmd *cobra.Command, name string) error {
 	return usage("%q has no command %q%s; see %s --help", cmd.CommandPath(), name, didYouMean("", cmd.SuggestionsFor(name)), cmd.CommandPath())
@@ -35,7 +38,7 @@ func flagError(cmd *cobra.Command, err error) error {
 // nearestFlags finds the flags that somebody who wrote name may have meant, by the rule
 // that cobra has for commands.
 func nearestFlags(cmd *cobra.Command, name string) []string {
-	all := &cobra.Command{SuggestionsMinimumDistance: 2}
+	all := &cobra.Command{SuggestionsMinimumDistance: typos}
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		if !f.Hidden {
 			all.AddCommand(&cobra.Command{Use: f.Name, Run: func(*cobra.Command, []string) {}})
