@@ -80,6 +80,7 @@ func (a *app) root() *cobra.Command {
 	add(root, groupLater, later()...)
 	help := &cobra.Command{Use: "help [COMMAND]", Short: "Show what a command does", GroupID: groupLocal, RunE: showHelp}
 	root.SetHelpCommand(help)
+	completeChoices(root)
 	return root
 }
 

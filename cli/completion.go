@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // shells writes the completion of each shell that is known.
@@ -29,6 +30,20 @@ flags, and the names of services and artifacts, which it asks the daemon for.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return shells[args[0]](cmd.Root(), cmd.OutOrStdout())
 		},
+	}
+}
+
+// completeChoices has shells offer the words that the flags of cmd, and of all below it, take.
+func completeChoices(cmd *cobra.Command) {
+	register := func(f *pflag.Flag) {
+		if c, ok := f.Value.(*choice); ok {
+			// The flag was found in this command: registering cannot fail.
+			_ = cmd.RegisterFlagCompletionFunc(f.Name, cobra.FixedCompletions(c.of, cobra.ShellCompDirectiveNoFileComp))
+		}
+	}
+	cmd.LocalFlags().VisitAll(register)
+	for _, sub := range cmd.Commands() {
+		completeChoices(sub)
 	}
 }
 

@@ -103,6 +103,9 @@ func (g *globalFlags) findToken() (token, error) {
 	if err != nil {
 		return token{}, err
 	}
+	if prefix == "" {
+		return token{from: "PREFIX/state/token", err: errors.New("neither XDG_STATE_HOME nor HOME tells where the prefix is")}, nil
+	}
 	return readToken(filepath.Join(prefix, "state", "token")), nil
 }
 
@@ -115,7 +118,7 @@ func readToken(path string) token {
 	return t
 }
 
-// findPrefix finds the prefix of a daemon on this host.
+// findPrefix finds the prefix of a daemon on this host, "" where nothing tells.
 func (g *globalFlags) findPrefix() (string, error) {
 	if prefix := cmp.Or(g.prefix, os.Getenv("NODEE_PREFIX")); prefix != "" {
 		if !filepath.IsAbs(prefix) {

@@ -142,6 +142,9 @@ func (e *wishError) Unwrap() error { return e.err }
 // unfulfilled tells of a wish that failed, that is not fulfilled in time, or that was left
 // alone: how the service is, and where to look next. Other errors are passed on.
 func unfulfilled(ctx context.Context, it wish, err error) error {
+	if err == nil {
+		return nil
+	}
 	if ctx.Err() != nil {
 		return &wishError{err, fmt.Sprintf("interrupted; %s %s goes on: nodee service status %s shows how it is", it.doing, it.coordinate, it.coordinate)}
 	}

@@ -25,7 +25,8 @@ type daemonKey struct{}
 // daemon is the daemon of a story, which may be started and ended many times.
 type daemon struct {
 	work, prefix string
-	address      string // "" before the first start
+	address      string        // "" before the first start
+	tls          client.Config // the files for https, where certs has made them
 	args         []string
 	cmd          *exec.Cmd
 	done         chan error // has what the process came to, once
@@ -62,7 +63,7 @@ func (d *daemon) start(args []string) error {
 	}
 	cmd := exec.Command(filepath.Join(bin, "nodee"), append([]string{"agent", "--log-level", "debug", "--http-addr", listen}, args...)...)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + d.work, "NODEE_PREFIX=" + d.prefix, "NODEE_CONFIG=" + os.DevNull}
-	cmd.Stdout, cmd.Stderr = log, log
+	cmd.Dir, cmd.Stdout, cmd.Stderr = d.work, log, log
 	if err := cmd.Start(); err != nil {
 		return err
 	}
@@ -96,7 +97,9 @@ func (d *daemon) awaitReady(addressFile string) error {
 }
 
 func (d *daemon) client() (*client.Client, error) {
-	return client.New(client.Config{Addr: d.address, Token: d.token()})
+	cfg := d.tls
+	cfg.Addr, cfg.Token = d.address, d.token()
+	return client.New(cfg)
 }
 
 // end ends the daemon, which must exit with 0 unless it was killed.

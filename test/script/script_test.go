@@ -48,7 +48,7 @@ func TestStories(t *testing.T) {
 		Dir: ".", Setup: setup, UpdateScripts: *update, RequireUniqueNames: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"agent": startAgent, "end": endAgent, "serve": serve, "pack": pack,
-			"exits": exits, "until": until, "get": get, "json": jsonValue, "alive": alive,
+			"exits": exits, "until": until, "get": get, "json": jsonValue, "alive": alive, "certs": certs,
 		},
 	})
 }
