@@ -260,6 +260,22 @@ func TestTheDaemonsRestart(t *testing.T) {
 			w.expect(service.StateRunning)
 		})
 	})
+	t.Run("a backoff that is over by now starts what is wanted", func(t *testing.T) {
+		for range 20 { // whether the wish or the timer is looked at first is chance
+			inWorld(t, func(t *testing.T, w *world) {
+				w.open("boot")
+				w.end(exits(1))
+				w.expect(service.StateBackoff)
+				w.close()
+				time.Sleep(time.Minute)
+				w.open("boot")
+				w.expect(service.StateRunning)
+				if got := w.record.Spec.Command; got != w.want.Spec.Command {
+					t.Errorf("it runs %q, want %q", got, w.want.Spec.Command)
+				}
+			})
+		}
+	})
 	t.Run("a stop goes on", func(t *testing.T) {
 		inWorld(t, func(t *testing.T, w *world) {
 			w.stopTakes = 5 * time.Second

@@ -12,6 +12,7 @@ import (
 // wake finds out where the unit is after a restart of the daemon, from its record and from
 // what the launcher finds alive. What lives wins over what is written.
 func (u *unit) wake(ctx context.Context) {
+	u.want = *u.latest.Load() // told before the goroutine started; what follows may act on it at once
 	switch {
 	case u.rec.Boot == "":
 		return // new
@@ -64,7 +65,6 @@ func (u *unit) wakeAtRest() {
 func (u *unit) wakeStarted(ctx context.Context) {
 	if u.rec.State == Clearing.String() { // how it ended is known; what is left of it may not be ended yet
 		u.state, u.exited = Clearing, true
-		u.want = u.wanted()
 		u.halt(haltNow)
 		return
 	}
@@ -85,7 +85,6 @@ func (u *unit) wakeStarted(ctx context.Context) {
 		u.unseen("the daemon was away when it started and ended")
 		u.rec.StartedAt = u.rec.LastExit.At
 		u.state, u.exited, u.halted = Clearing, true, true
-		u.want = u.wanted()
 		u.atRest()
 	default:
 		// To start it now could be to start it twice.
@@ -98,7 +97,6 @@ func (u *unit) wakeStarted(ctx context.Context) {
 // by Watch at once, and answered by the policy like any other end.
 func (u *unit) adopt(alive bool) {
 	u.state = Running
-	u.want = u.wanted()
 	u.pid = u.cfg.Launcher.PID(u.rec.Handle)
 	u.watch()
 	if alive {
@@ -106,14 +104,6 @@ func (u *unit) adopt(alive bool) {
 		u.event(service.EventAdopted, u.rec.Why)
 		u.saveOrSay()
 	}
-}
-
-// wanted is the latest wish, which somebody has told before the unit's goroutine started.
-func (u *unit) wanted() Want {
-	if w := u.latest.Load(); w != nil {
-		return *w
-	}
-	return u.want
 }
 
 // unseen notes an end that nobody saw.
