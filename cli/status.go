@@ -38,6 +38,7 @@ func nodePage(s api.Status, now time.Time) [][2]string {
 		{"status", s.Status},
 		{"version", s.Version},
 		{"address", s.HTTP.Address},
+		{"prefix", s.Prefix},
 		{"pid", fmt.Sprint(s.PID)},
 		{"up", fmt.Sprintf("%s, since %s", length(now.Sub(s.StartedAt)), clock(s.StartedAt))},
 		{"services", countsText(s.Services)},
