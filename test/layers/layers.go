@@ -57,6 +57,8 @@ var Nodee = House{
 			On: []string{"words", "vocabulary", "tools", "runtime"}},
 		{Name: "api", Rooms: []string{"api"},
 			On: []string{"words", "vocabulary"}},
+		{Name: "cell", Rooms: []string{"zkschema"},
+			On: []string{"words", "vocabulary", "api"}},
 		{Name: "client", Rooms: []string{"api/client"},
 			On: []string{"words", "vocabulary", "tools", "api"}},
 		{Name: "node store", Rooms: []string{"nodee/store"},

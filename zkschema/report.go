@@ -1,0 +1,92 @@
+package zkschema
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/cloudname/nodee/runtime/service"
+)
+
+// Report is what a node says of its units, for the coordinator, which must know it also
+// while the node has no session.
+type Report struct {
+	Schema      int    `json:"schema"`
+	Node        string `json:"node"`
+	Incarnation int32  `json:"incarnation"` // of the node when it wrote this
+	Assignment  int32  `json:"assignment"`  // the version of the assignment that is applied; -1: none
+	Units       []Unit `json:"units"`
+}
+
+// Unit is one unit in a report.
+type Unit struct {
+	Kind       string         `json:"kind"` // "service"
+	Name       string         `json:"name"` // of a service its coordinate
+	Owner      string         `json:"owner"`
+	State      service.State  `json:"state"`
+	Healthy    *bool          `json:"healthy"`
+	Ports      map[string]int `json:"ports,omitempty"`
+	Generation int64          `json:"generation"`
+	Restarts   int            `json:"restarts"`
+	LastExit   *service.Exit  `json:"last_exit,omitempty"`
+	Why        string         `json:"why,omitempty"`
+}
+
+// Encode writes the report so that it fits into a request: where it is too large, first the
+// reasons become shorter, then they and the last exits are left out. More than MaxUnits are refused.
+func (r Report) Encode() ([]byte, error) {
+	r.Schema = Schema
+	if len(r.Units) > MaxUnits {
+		return nil, fmt.Errorf("the node is full: it has %d units, at most %d can be reported", len(r.Units), MaxUnits)
+	}
+	if r.Units == nil {
+		r.Units = []Unit{}
+	}
+	room := MaxRequest - MaxRequest/16 // for the path and the rest of the request
+	var data []byte
+	for _, why := range []int{1000, 200, 80, 0} {
+		var err error
+		if data, err = json.Marshal(r.shortened(why)); err != nil || len(data) <= room {
+			return data, err
+		}
+	}
+	return nil, fmt.Errorf("the report of %d units has %d bytes, at most %d can be written", len(r.Units), len(data), room)
+}
+
+// shortened returns a copy whose reasons have at most so many characters; with 0 the last
+// exits go too.
+func (r Report) shortened(why int) Report {
+	units := make([]Unit, len(r.Units))
+	for i, u := range r.Units {
+		u.Why = cut(u.Why, why)
+		if e := u.LastExit; e != nil {
+			short := *e
+			short.Why = cut(short.Why, why)
+			u.LastExit = &short
+		}
+		if why == 0 {
+			u.LastExit = nil
+		}
+		units[i] = u
+	}
+	r.Units = units
+	return r
+}
+
+// cut shortens s to at most n characters, whole ones.
+func cut(s string, n int) string {
+	runes := []rune(s)
+	switch {
+	case len(runes) <= n:
+		return s
+	case n == 0:
+		return ""
+	}
+	return string(runes[:n-1]) + "…"
+}
+
+// DecodeReport reads a report.
+func DecodeReport(data []byte) (Report, error) {
+	var r Report
+	err := decode("a report", data, &r, &r.Schema)
+	return r, err
+}
