@@ -1,145 +1,24 @@
 package fetch
 
 import (
-	"bytes"
-	"context"
 	"crypto/rand"
 	"crypto/sha1"
-	"crypto/sha256"
 	"crypto/sha512"
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/cloudname/nodee/artifact"
-	"github.com/cloudname/nodee/artifact/tree"
 	"github.com/cloudname/nodee/internal/fault"
 )
-
-// repo is a repository in memory: paths, and what is there. It counts what is asked for.
-type repo struct {
-	mu    sync.Mutex
-	files map[string][]byte
-	asked []string
-	hook  func(w http.ResponseWriter, r *http.Request) bool // true: it has answered
-}
-
-func (r *repo) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	r.mu.Lock()
-	r.asked = append(r.asked, req.URL.Path)
-	body, ok := r.files[req.URL.Path]
-	hook := r.hook
-	r.mu.Unlock()
-	if hook != nil && hook(w, req) {
-		return
-	}
-	if !ok {
-		http.NotFound(w, req)
-		return
-	}
-	w.Write(body)
-}
-
-func (r *repo) count(path string) (n int) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, asked := range r.asked {
-		if asked == path {
-			n++
-		}
-	}
-	return n
-}
-
-func (r *repo) paths() []string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return slices.Clone(r.asked)
-}
-
-const zipPath = "/com.example/web/1.2.0/web-1.2.0.zip"
-
-var web = artifact.ID{Group: "com.example", Name: "web", Version: "1.2.0"}
-
-// bench is a Fetcher on a tree of its own, with repositories that a test fills.
-type bench struct {
-	*Fetcher
-	dir   string
-	repos []*repo
-}
-
-func newBench(t testing.TB, names ...string) *bench {
-	t.Helper()
-	b := &bench{dir: t.TempDir()}
-	var configured []Repository
-	for _, name := range names {
-		r := &repo{files: map[string][]byte{}}
-		b.repos = append(b.repos, r)
-		s := serveRepo(t, r)
-		configured = append(configured, Repository{Name: name, URL: s, Layout: "flat", Formats: []string{"zip", "tar.gz"}})
-	}
-	b.start(t, configured, Options{Log: quiet(), Stall: 10 * time.Second})
-	return b
-}
-
-func (b *bench) start(t testing.TB, configured []Repository, o Options) {
-	t.Helper()
-	software, err := tree.Open(t.Context(), b.dir, tree.Options{Log: quiet()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.Fetcher = New(software, configured, Limits{}, o)
-	b.client.wait = time.Millisecond
-	t.Cleanup(func() {
-		if err := b.Close(); err != nil {
-			t.Error(err)
-		}
-		for _, a := range software.List() {
-			if err := software.Remove(context.Background(), a.ID); err != nil {
-				t.Error(err)
-			}
-		}
-		software.Close()
-	})
-}
-
-func (b *bench) request(t testing.TB) Request {
-	return Request{Ref: ref(t, "com.example:web:1.2.0")}
-}
-
-// wantClean checks that nothing is staged.
-func (b *bench) wantClean(t testing.TB) {
-	t.Helper()
-	left, err := os.ReadDir(filepath.Join(b.dir, ".staging"))
-	if err != nil || len(left) != 0 {
-		t.Errorf("staging holds %v, %v", left, err)
-	}
-}
-
-func (b *bench) wantNothing(t testing.TB) {
-	t.Helper()
-	b.wantClean(t)
-	if list := b.tree.List(); len(list) != 0 {
-		t.Errorf("installed: %v", list)
-	}
-}
-
-func sumOf(data []byte) string { return fmt.Sprintf("%x", sha256.Sum256(data)) }
-
-func goodZip(t testing.TB) []byte {
-	return zipOf(t, member{name: "scripts/startup", body: "#!/bin/sh\n", mode: 0o755}, member{name: "conf", body: "x"})
-}
 
 func TestInstall(t *testing.T) {
 	b := newBench(t, "central")
@@ -339,137 +218,6 @@ func TestAnotherDigestIsAConflict(t *testing.T) {
 	}
 	if err := agrees(artifact.Artifact{}, r); fault.SlugOf(err) != "digest-conflict" || !strings.Contains(err.Error(), "manifest") {
 		t.Errorf("an unknown digest: %v", err)
-	}
-}
-
-// answer makes a repository answer everything with one status.
-func answer(code int) func(http.ResponseWriter, *http.Request) bool {
-	return func(w http.ResponseWriter, _ *http.Request) bool {
-		w.WriteHeader(code)
-		return true
-	}
-}
-
-func TestRepositoriesAreAskedInOrder(t *testing.T) {
-	for name, c := range map[string]struct {
-		first, second int // status, 0: it has the archive
-		named         string
-		slug          string
-		told          []string
-		from          string
-	}{
-		"the first has it":              {0, 0, "", "", nil, "first"},
-		"the second has it":             {404, 0, "", "", nil, "second"},
-		"the first is away":             {503, 0, "", "", nil, "second"},
-		"the first refuses":             {403, 0, "", "", nil, "second"},
-		"only the named one is asked":   {0, 0, "second", "", nil, "second"},
-		"not in the named one":          {0, 404, "second", "artifact-not-found", []string{zipPath}, ""},
-		"nowhere":                       {404, 410, "", "artifact-not-found", []string{"not in any repository", zipPath, "web-1.2.0.tar.gz"}, ""},
-		"away and nowhere else":         {500, 404, "", "repository-failed", []string{"repository first answered 500", "may be there"}, ""},
-		"nowhere and away":              {404, 502, "", "repository-failed", []string{"repository second answered 502"}, ""},
-		"refused and nowhere else":      {401, 404, "", "repository-failed", []string{"repository first answered 401", "check the user and password"}, ""},
-		"both away, both told":          {500, 502, "", "repository-failed", []string{"repository first", "repository second"}, ""},
-		"an answer that nobody expects": {418, 404, "", "repository-failed", []string{"answered 418"}, ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			b := newBench(t, "first", "second")
-			for i, code := range []int{c.first, c.second} {
-				b.repos[i].files[zipPath] = goodZip(t)
-				if code != 0 {
-					b.repos[i].hook = answer(code)
-				}
-			}
-			r := b.request(t)
-			r.Repository = c.named
-			a, _, err := b.Install(t.Context(), r)
-			if c.slug == "" {
-				if err != nil || a.Repository != c.from {
-					t.Errorf("from %q, %v; want %q", a.Repository, err, c.from)
-				}
-				return
-			}
-			if fault.SlugOf(err) != c.slug || fault.KindOf(err).Retryable() != (c.slug == "repository-failed") {
-				t.Fatalf("%v, want %s", err, c.slug)
-			}
-			for _, want := range c.told {
-				if !strings.Contains(err.Error(), want) {
-					t.Errorf("%q is not told in: %v", want, err)
-				}
-			}
-			b.wantNothing(t)
-		})
-	}
-}
-
-func TestNoRepositoryFits(t *testing.T) {
-	b := newBench(t, "central")
-	b.repositories[0].Groups = []string{"org.*"}
-	if _, _, err := b.Install(t.Context(), b.request(t)); fault.SlugOf(err) != "artifact-not-found" || !strings.Contains(err.Error(), "central does not serve the group") {
-		t.Errorf("another group: %v", err)
-	}
-	b.repositories[0].Groups = nil
-	b.repositories[0].Layout = "{name}-{version}.zip"
-	if _, _, err := b.Install(t.Context(), Request{Ref: ref(t, "a:b:1:c")}); fault.SlugOf(err) != "artifact-not-found" || !strings.Contains(err.Error(), "layout") {
-		t.Errorf("no place for the classifier: %v", err)
-	}
-	b.repositories = nil
-	if _, _, err := b.Install(t.Context(), b.request(t)); fault.SlugOf(err) != "artifact-not-found" || !strings.Contains(err.Error(), "[[repository]]") {
-		t.Errorf("none at all: %v", err)
-	}
-	if len(b.repos[0].paths()) != 0 {
-		t.Errorf("asked for %q", b.repos[0].paths())
-	}
-}
-
-func TestASidecarThatFailsIsNotLookedOver(t *testing.T) {
-	b := newBench(t, "central")
-	b.repos[0].files[zipPath] = goodZip(t)
-	b.repos[0].hook = func(w http.ResponseWriter, r *http.Request) bool {
-		if strings.HasSuffix(r.URL.Path, ".sha512") {
-			w.WriteHeader(http.StatusInternalServerError)
-			return true
-		}
-		return false
-	}
-	if _, _, err := b.Install(t.Context(), b.request(t)); fault.SlugOf(err) != "repository-failed" || !strings.Contains(err.Error(), ".sha512") {
-		t.Errorf("%v, want a failure that names the sidecar", err)
-	}
-	b.wantNothing(t)
-}
-
-func TestCredentialsStayInTheConfiguration(t *testing.T) {
-	b := newBench(t, "central")
-	var log bytes.Buffer
-	b.log = slog.New(slog.NewTextHandler(&log, nil))
-	b.client.log = b.log
-	b.repositories[0].URL = strings.Replace(b.repositories[0].URL, "//", "//user:s3cret@", 1)
-	var authorized atomic.Bool
-	b.repos[0].hook = func(w http.ResponseWriter, r *http.Request) bool {
-		user, password, _ := r.BasicAuth()
-		if user != "user" || password != "s3cret" {
-			t.Errorf("asked by %q with %q", user, password)
-		}
-		if !authorized.Load() {
-			w.WriteHeader(http.StatusServiceUnavailable)
-		}
-		return !authorized.Load()
-	}
-	b.repos[0].files[zipPath] = goodZip(t)
-	_, _, err := b.Install(t.Context(), b.request(t))
-	if fault.SlugOf(err) != "repository-failed" {
-		t.Fatal(err)
-	}
-	authorized.Store(true)
-	a, _, err2 := b.Install(t.Context(), b.request(t))
-	if err2 != nil {
-		t.Fatal(err2)
-	}
-	if err := b.Close(); err != nil { // so that nobody writes the log any more
-		t.Fatal(err)
-	}
-	if shown := err.Error() + log.String() + fmt.Sprint(a); strings.Contains(shown, "s3cret") {
-		t.Errorf("the password is shown: %s", shown)
 	}
 }
 
