@@ -224,24 +224,7 @@ func campaign(t *testing.T, b *Bench) {
 	may := map[string]bool{} // by start: false where it may have run, true where it must have
 	made := 0
 	for ; made < campaignStarts && b.Read(fmt.Sprint("intent.", made)) != ""; made++ {
-		key, h := b.recorded(made)
-		if h == nil {
-			var err error
-			h, err = b.Launcher.Find(t.Context(), key)
-			if errors.Is(err, supervise.ErrNeverStarted) {
-				continue
-			}
-			if may[key.Start] = false; errors.Is(err, supervise.ErrEnded) {
-				continue // cut off between fork and exec
-			}
-			if err != nil {
-				t.Fatalf("start %d: Find: %v", made, err)
-			}
-			b.handles = append(b.handles, h)
-		}
-		if may[key.Start] = true; !Lives(b.Launcher.PID(h)) {
-			t.Errorf("start %d was recorded or found, and does not run", made)
-		}
+		b.account(t, made, may)
 	}
 	t.Logf("the daemon was killed in start %d of %d", made, campaignStarts)
 	b.Eventually("each that was found has run", func() bool {
@@ -254,6 +237,29 @@ func campaign(t *testing.T, b *Bench) {
 		return true
 	})
 	onceEach(t, b.Read("ran"), may)
+}
+
+// account notes in may what became of the i-th start; one that was never made is not in it.
+func (b *Bench) account(t *testing.T, i int, may map[string]bool) {
+	t.Helper()
+	key, h := b.recorded(i)
+	if h == nil {
+		var err error
+		h, err = b.Launcher.Find(t.Context(), key)
+		switch {
+		case errors.Is(err, supervise.ErrNeverStarted):
+			return
+		case errors.Is(err, supervise.ErrEnded): // cut off between fork and exec
+			may[key.Start] = false
+			return
+		case err != nil:
+			t.Fatalf("start %d: Find: %v", i, err)
+		}
+		b.handles = append(b.handles, h)
+	}
+	if may[key.Start] = true; !Lives(b.Launcher.PID(h)) {
+		t.Errorf("start %d was recorded or found, and does not run", i)
+	}
 }
 
 // onceEach checks that each line is a start that may be, and comes once.

@@ -107,20 +107,26 @@ func neverWorks(t *testing.T, b *Bench) {
 	} {
 		l := b.Script("exit 0")
 		c.edit(&l)
-		key := b.Key()
-		h, err := b.Launcher.Start(t.Context(), key, l)
-		if !errors.Is(err, supervise.ErrFinal) || h != nil {
-			t.Errorf("%s: Start = %s, %v; want ErrFinal", name, h, err)
-			continue
-		}
-		if !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), l.Path) {
-			t.Errorf("%s: the error is %q; want it to name %q and say %q", name, err, l.Path, c.says)
-		}
-		if _, err := b.Launcher.Find(t.Context(), key); !errors.Is(err, supervise.ErrNeverStarted) {
-			t.Errorf("%s: Find = %v; want ErrNeverStarted", name, err)
-		}
+		b.refuses(t, name, l, c.says)
 	}
 	if pids := b.alive(); len(pids) > 0 {
 		t.Errorf("processes %v were left", pids)
+	}
+}
+
+// refuses checks that l is not started for good, with an error that names its program and says says.
+func (b *Bench) refuses(t *testing.T, name string, l supervise.Launch, says string) {
+	t.Helper()
+	key := b.Key()
+	h, err := b.Launcher.Start(t.Context(), key, l)
+	if !errors.Is(err, supervise.ErrFinal) || h != nil {
+		t.Errorf("%s: Start = %s, %v; want ErrFinal", name, h, err)
+		return
+	}
+	if !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), l.Path) {
+		t.Errorf("%s: the error is %q; want it to name %q and say %q", name, err, l.Path, says)
+	}
+	if _, err := b.Launcher.Find(t.Context(), key); !errors.Is(err, supervise.ErrNeverStarted) {
+		t.Errorf("%s: Find = %v; want ErrNeverStarted", name, err)
 	}
 }
