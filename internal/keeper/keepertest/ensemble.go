@@ -1,0 +1,211 @@
+package keepertest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/cloudname/nodee/internal/keeper"
+)
+
+// Tick is the tickTime of the servers that Start starts. Sessions last 2 to 20 ticks.
+const Tick = 200 * time.Millisecond
+
+// Ensemble is one ZooKeeper server, or three, that belong to a test.
+type Ensemble struct {
+	Servers []string // host:port of server 1 and the others
+	t       testing.TB
+	script  string
+	dir     string
+}
+
+// Start starts servers (1 or 3) and stops them when t ends. Without ZooKeeper t fails.
+func Start(t testing.TB, servers int) *Ensemble {
+	t.Helper()
+	e := Configure(t, servers)
+	e.Up()
+	return e
+}
+
+// Configure does all of Start but to start the servers: Up does. Config may be changed before.
+func Configure(t testing.TB, servers int) *Ensemble {
+	t.Helper()
+	e := &Ensemble{t: t, script: script(t), dir: t.TempDir()}
+	e.run("configure", "--servers", strconv.Itoa(servers), "--tick", strconv.FormatInt(Tick.Milliseconds(), 10), e.dir)
+	e.Servers = strings.Split(e.run("connect", e.dir), ",")
+	t.Cleanup(func() { e.run("stop", e.dir) })
+	return e
+}
+
+// script finds scripts/zookeeper, from any folder of the module.
+func script(t testing.TB) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for ; dir != "/"; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return filepath.Join(dir, "scripts", "zookeeper")
+		}
+	}
+	t.Fatal("cannot find scripts/zookeeper: not below a go.mod")
+	return ""
+}
+
+// run runs the script and returns what it prints.
+func (e *Ensemble) run(args ...string) string {
+	e.t.Helper()
+	// Not the test's context: the servers are stopped after that has ended.
+	ctx, cancel := context.WithTimeout(context.Background(), 4*patience)
+	defer cancel()
+	var stdout, stderr bytes.Buffer
+	cmd := exec.CommandContext(ctx, e.script, args...)
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		e.t.Fatalf("scripts/zookeeper %s: %v\n%s(is ZooKeeper installed? scripts/zookeeper install)", strings.Join(args, " "), err, &stderr)
+	}
+	return strings.TrimSpace(stdout.String())
+}
+
+// Up starts every server that is down, and waits until all of them serve.
+func (e *Ensemble) Up() {
+	e.t.Helper()
+	e.run("start", e.dir)
+}
+
+// Config returns the path of server n's configuration.
+func (e *Ensemble) Config(n int) string { return filepath.Join(e.dir, strconv.Itoa(n), "zoo.cfg") }
+
+// Kill kills server n.
+func (e *Ensemble) Kill(n int) { e.t.Helper(); e.signal(n, unix.SIGKILL) }
+
+// Freeze stops server n where it is, until Thaw.
+func (e *Ensemble) Freeze(n int) { e.t.Helper(); e.signal(n, unix.SIGSTOP) }
+
+// Thaw lets server n go on.
+func (e *Ensemble) Thaw(n int) { e.t.Helper(); e.signal(n, unix.SIGCONT) }
+
+// signal sends to the server's process and to none that has got its number since.
+func (e *Ensemble) signal(n int, sig unix.Signal) {
+	e.t.Helper()
+	pid := e.run("pid", e.dir, strconv.Itoa(n))
+	number, err := strconv.Atoi(pid)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	fd, err := unix.PidfdOpen(number, 0)
+	if err != nil {
+		e.t.Fatalf("cannot signal server %d: %v", n, err)
+	}
+	again := e.run("pid", e.dir, strconv.Itoa(n)) // the descriptor is of this process, if it still is that one
+	if again == pid {
+		err = unix.PidfdSendSignal(fd, sig, nil, 0)
+	}
+	if err := errors.Join(err, unix.Close(fd)); err != nil || again != pid {
+		e.t.Fatalf("cannot signal server %d, process %s, now %s: %v", n, pid, again, err)
+	}
+}
+
+var role = regexp.MustCompile(`(?m)^server (\d): (\w+),`)
+
+// Leader returns which server leads, once one does.
+func (e *Ensemble) Leader() int {
+	e.t.Helper()
+	leader := 0
+	Eventually(e.t, "a leader", func() bool {
+		// Some servers may be down, which makes the command fail.
+		out, _ := exec.CommandContext(e.t.Context(), e.script, "status", e.dir).Output()
+		for _, m := range role.FindAllStringSubmatch(string(out), -1) {
+			if m[2] == "leader" {
+				leader, _ = strconv.Atoi(m[1])
+			}
+		}
+		return leader != 0
+	})
+	return leader
+}
+
+// Remote is a keeper behind proxies of its own.
+type Remote struct {
+	*keeper.ZooKeeper
+	Proxies []*Proxy
+}
+
+// Through makes a keeper that reaches each of the servers through a proxy of its own.
+func Through(t testing.TB, timeout time.Duration, servers ...string) *Remote {
+	t.Helper()
+	r := &Remote{}
+	var addrs []string
+	for _, server := range servers {
+		p := NewProxy(t, server)
+		r.Proxies = append(r.Proxies, p)
+		addrs = append(addrs, p.Addr)
+	}
+	r.ZooKeeper = Connect(t, timeout, addrs...)
+	return r
+}
+
+// Connect makes a keeper of the servers, which logs into t.
+func Connect(t testing.TB, timeout time.Duration, servers ...string) *keeper.ZooKeeper {
+	t.Helper()
+	k, err := keeper.New(keeper.Config{Servers: servers, Timeout: timeout, Log: Log(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+// Cut lets nothing pass between the keeper and its servers.
+func (r *Remote) Cut() { r.each((*Proxy).Hole) }
+
+// LoseAnswers lets no answer pass.
+func (r *Remote) LoseAnswers() { r.each((*Proxy).Deaf) }
+
+// Heal lets everything pass.
+func (r *Remote) Heal() { r.each((*Proxy).Heal) }
+
+func (r *Remote) each(do func(*Proxy)) {
+	for _, p := range r.Proxies {
+		do(p)
+	}
+}
+
+// Log gives a log that writes into t's, for as long as t runs.
+func Log(t testing.TB) *slog.Logger {
+	w := &lines{t: t}
+	t.Cleanup(w.end)
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+type lines struct {
+	mu sync.Mutex
+	t  testing.TB // nil when the test has ended: to log into it then is a panic
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.t != nil {
+		l.t.Log(strings.TrimSpace(string(b)))
+	}
+	return len(b), nil
+}
+
+func (l *lines) end() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.t = nil
+}
