@@ -66,10 +66,12 @@ var Nodee = House{
 		{Name: "node face", Rooms: []string{"nodee/rest"},
 			On:    []string{"words", "vocabulary", "tools", "edge", "runtime", "api"}, // of runtime, output: how logs are read
 			Shuns: []string{"github.com/cloudname/nodee/runtime/supervise", "github.com/cloudname/nodee/runtime/process"}},
+		{Name: "presence", Rooms: []string{"nodee/presence"},
+			On: []string{"words", "vocabulary", "tools", "keeper", "cell"}},
 		{Name: "face tests", Rooms: []string{"nodee/rest/resttest"},
 			On: []string{"words", "vocabulary", "tools", "edge", "runtime", "api", "node face"}},
 		{Name: "node", Rooms: []string{"nodee"},
-			On: []string{"words", "vocabulary", "tools", "settings", "edge", "artifacts", "runtime", "api", "node store", "node face"}},
+			On: []string{"words", "vocabulary", "tools", "settings", "edge", "artifacts", "runtime", "api", "keeper", "cell", "presence", "node store", "node face"}},
 		{Name: "lab", Rooms: []string{"lab"},
 			On: []string{"words", "vocabulary", "tools", "settings", "artifacts", "runtime", "api", "client", "node"}},
 		{Name: "cli", Rooms: []string{"cli"},

@@ -1,0 +1,210 @@
+// Package presence makes a node known in ZooKeeper: its ephemeral record, its report, and
+// the status of each running service where Cloudname looks for it.
+//
+// Everything is decided purely from what is true now and what was written last (register.go,
+// diff.go, pace.go); one goroutine, the caller of Run, does the writing. It writes at most a
+// few times and some 50 kB a second, and always ends at the last state.
+//
+// It refuses to be in the way: nobody waits for it, and nothing that ZooKeeper says or does
+// not say ever touches a service. It refuses to take what is somebody else's: a name that
+// another node has, or a status that another session wrote, is said, and left alone.
+package presence
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/cloudname/nodee/internal/change"
+	"github.com/cloudname/nodee/internal/keeper"
+	"github.com/cloudname/nodee/runtime/service"
+	"github.com/cloudname/nodee/zkschema"
+)
+
+// Identity is what makes a node itself, whatever its name.
+type Identity struct {
+	Name      string // in the cell
+	ID        string // made once for a prefix
+	MachineID string
+	BootID    string
+}
+
+// Service is what is told of one service.
+type Service struct {
+	Coordinate service.Coordinate
+	Unit       zkschema.Unit
+}
+
+// Facts are what is true of the node now. Presence itself fills in what it knows better: the
+// incarnation, when it registered, and how much of the services there is room for.
+type Facts struct {
+	Node     zkschema.Node
+	Services []Service
+}
+
+// Source is where the facts come from.
+type Source interface {
+	Facts() Facts
+	// FactsChanged returns a channel that is closed by the next change.
+	FactsChanged() <-chan struct{}
+}
+
+// Memory is what must be known again after the daemon's restart.
+type Memory struct {
+	Incarnation int32   `json:"incarnation"` // of the last registration; -1: there was none
+	Sessions    []int64 `json:"sessions"`    // own ones, the latest last
+}
+
+// Remember keeps a Memory on disk.
+type Remember interface {
+	Memory() (Memory, error)
+	SaveMemory(Memory) error
+}
+
+// Config is what a Presence is made of.
+type Config struct {
+	Keeper    keeper.Keeper
+	Cell      zkschema.Cell
+	Me        Identity
+	Advertise string // the host that endpoints are reached at
+	Source    Source
+	Remember  Remember
+	Log       *slog.Logger
+}
+
+// State tells how the node stands with ZooKeeper.
+type State struct {
+	Link    string // connecting, connected, lost, or name-taken
+	Since   time.Time
+	Servers []string
+	Session int64
+	Holder  string // who has the name, or why there is no session
+}
+
+// NameTaken is the link of a node whose name is somebody else's.
+const NameTaken = "name-taken"
+
+// Presence keeps a node known.
+type Presence struct {
+	cfg     Config
+	changed change.Counter // of State and of Conflict
+
+	mu        sync.Mutex
+	taken     string // the holder of our name; "" nobody else
+	since     time.Time
+	conflicts map[service.Coordinate]string
+}
+
+// New makes a presence that is nowhere yet.
+func New(cfg Config) *Presence {
+	return &Presence{cfg: cfg, conflicts: map[service.Coordinate]string{}}
+}
+
+// Run keeps the node known until ctx ends, and leaves the session to lapse then: whoever is
+// back within its timeout was never gone.
+func (p *Presence) Run(ctx context.Context) error {
+	return keeper.Sessions(ctx, p.cfg.Keeper, p.cfg.Log, p.under)
+}
+
+// errAgain sends a session back to registering: its registration is no longer what it was.
+var errAgain = errors.New("the registration has changed")
+
+// under is what is done under one session.
+func (p *Presence) under(ctx context.Context, s keeper.Session) error {
+	memory, err := p.cfg.Remember.Memory()
+	if err != nil {
+		return err
+	}
+	earlier := memory.Sessions
+	memory.Sessions = append(memory.Sessions, s.Info().ID)
+	memory.Sessions = memory.Sessions[max(0, len(memory.Sessions)-keptSessions):]
+	if err := p.cfg.Remember.SaveMemory(memory); err != nil {
+		return err
+	}
+	for {
+		incarnation, err := p.register(ctx, s, &memory)
+		if err != nil {
+			return err
+		}
+		err = newWriter(p, s, incarnation, earlier).run(ctx)
+		if !errors.Is(err, errAgain) {
+			return err
+		}
+		p.cfg.Log.Warn("registering again", "node", p.cfg.Me.Name, "why", err)
+	}
+}
+
+// keptSessions is how many own sessions are remembered: more than can lapse at the same time.
+const keptSessions = 32
+
+// State tells how the node stands with ZooKeeper now.
+func (p *Presence) State() State {
+	k := p.cfg.Keeper.State()
+	st := State{Link: string(k.Link), Since: k.Since, Servers: k.Servers, Session: k.Session, Holder: k.Why}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.taken != "" {
+		st.Link, st.Since, st.Holder = NameTaken, p.since, p.taken
+	}
+	return st
+}
+
+// Conflict tells who else has a service's status in Cloudname; "" nobody.
+func (p *Presence) Conflict(c service.Coordinate) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.conflicts[c]
+}
+
+// Changed returns a channel that is closed by the next change of Conflict or of who has the name.
+func (p *Presence) Changed() <-chan struct{} { return p.changed.Changed() }
+
+func (p *Presence) nameTaken(holder string) {
+	p.mu.Lock()
+	news := p.taken != holder
+	if news {
+		p.taken, p.since = holder, time.Now()
+	}
+	p.mu.Unlock()
+	if !news {
+		return
+	}
+	p.changed.Bump()
+	if holder == "" {
+		p.cfg.Log.Info("registered", "node", p.cfg.Me.Name, "cell", p.cfg.Cell)
+		return
+	}
+	p.cfg.Log.Error("the node's name is taken; services run on, unseen in the cell: give this node another name with node.name, or end the other one",
+		"node", p.cfg.Me.Name, "holder", holder)
+}
+
+func (p *Presence) conflict(c service.Coordinate, holder string) {
+	p.mu.Lock()
+	news := p.conflicts[c] != holder
+	if holder == "" {
+		delete(p.conflicts, c)
+	} else {
+		p.conflicts[c] = holder
+	}
+	p.mu.Unlock()
+	if !news {
+		return
+	}
+	p.changed.Bump()
+	if holder != "" {
+		p.cfg.Log.Warn("somebody else has the service's status in Cloudname; it runs on", "service", c, "holder", holder)
+	}
+}
+
+// ignore returns nil for an error that only says how things are.
+func ignore(err, which error) error {
+	if errors.Is(err, which) {
+		return nil
+	}
+	return err
+}
+
+func wrap(what string, err error) error { return fmt.Errorf("cannot %s: %w", what, err) }

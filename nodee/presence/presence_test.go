@@ -1,0 +1,374 @@
+package presence
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cloudname/nodee/internal/change"
+	"github.com/cloudname/nodee/internal/keeper"
+	"github.com/cloudname/nodee/internal/keeper/memory"
+	"github.com/cloudname/nodee/runtime/service"
+	"github.com/cloudname/nodee/zkschema"
+)
+
+const (
+	cell    = zkschema.Cell("cell")
+	timeout = 10 * time.Second
+)
+
+// host is a node without anything but its presence: its facts, and what it remembers.
+type host struct {
+	t       *testing.T
+	server  *memory.Server
+	keeper  *memory.Keeper
+	me      Identity
+	changed change.Counter
+
+	mu     sync.Mutex
+	facts  Facts
+	memory Memory
+
+	p    *Presence
+	stop func()
+}
+
+func newHost(t *testing.T, server *memory.Server, name, id string) *host {
+	return &host{t: t, server: server, me: Identity{Name: name, ID: id, MachineID: "machine-" + id, BootID: "boot"},
+		facts: Facts{Node: zkschema.Node{ID: id, Name: name, HTTP: "http://" + name + ":7040"}}, memory: Memory{Incarnation: -1}}
+}
+
+// up starts a daemon's part with a client of its own; the last one's session goes on until it lapses.
+func (h *host) up() {
+	h.keeper = h.server.Keeper(timeout)
+	h.p = New(Config{Keeper: h.keeper, Cell: cell, Me: h.me, Advertise: h.me.Name, Source: h, Remember: h, Log: slog.New(slog.DiscardHandler)})
+	ctx, cancel := context.WithCancel(h.t.Context())
+	done := make(chan error, 1)
+	go func() { done <- h.p.Run(ctx) }()
+	h.stop = func() {
+		cancel()
+		if err := <-done; err != nil {
+			h.t.Errorf("Run = %v", err)
+		}
+	}
+}
+
+func (h *host) Facts() Facts {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	f := h.facts
+	f.Services = append([]Service(nil), f.Services...)
+	return f
+}
+
+func (h *host) FactsChanged() <-chan struct{} { return h.changed.Changed() }
+
+func (h *host) Memory() (Memory, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.memory, nil
+}
+
+func (h *host) SaveMemory(m Memory) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.memory = m
+	return nil
+}
+
+func svc(i int32) service.Coordinate {
+	return service.Coordinate{Instance: i, Service: "web", User: "borud", Cell: "fbu"}
+}
+
+// runs says in which state each of the host's services is, by instance.
+func (h *host) runs(states ...service.State) {
+	h.mu.Lock()
+	h.facts.Services = nil
+	for i, state := range states {
+		c := svc(int32(i))
+		h.facts.Services = append(h.facts.Services, Service{c, zkschema.Unit{Kind: "service", Name: c.String(), Owner: "local",
+			State: state, Ports: map[string]int{"http": 31000 + i}}})
+	}
+	h.mu.Unlock()
+	h.changed.Bump()
+}
+
+// watcher is somebody else who looks at the tree.
+type watcher struct {
+	t *testing.T
+	s keeper.Session
+}
+
+func newWatcher(t *testing.T, server *memory.Server) watcher {
+	s, err := server.Keeper(time.Hour).Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return watcher{t, s}
+}
+
+func (w watcher) node(name string) (zkschema.Node, bool) {
+	w.t.Helper()
+	data, _, err := w.s.Get(w.t.Context(), cell.Node(name), nil)
+	if err != nil {
+		return zkschema.Node{}, false
+	}
+	n, err := zkschema.DecodeNode(data)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return n, true
+}
+
+func (w watcher) cloudname(i int32) string {
+	w.t.Helper()
+	data, _, err := w.s.Get(w.t.Context(), zkschema.Cloudname(svc(i)), nil)
+	if err != nil {
+		return ""
+	}
+	s, err := zkschema.DecodeCloudname(data)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return fmt.Sprintf("%s %d", s.State, s.Endpoints["http"].Port)
+}
+
+func (w watcher) report(name string) zkschema.Report {
+	w.t.Helper()
+	data, _, err := w.s.Get(w.t.Context(), cell.Report(name), nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	r, err := zkschema.DecodeReport(data)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return r
+}
+
+func bubble(t *testing.T, test func(t *testing.T, server *memory.Server, w watcher)) {
+	synctest.Test(t, func(t *testing.T) {
+		server := memory.New()
+		test(t, server, newWatcher(t, server))
+	})
+}
+
+func TestANodeIsSeenWithinASecond(t *testing.T) {
+	bubble(t, func(t *testing.T, server *memory.Server, w watcher) {
+		h := newHost(t, server, "n1", "a")
+		h.runs(service.StateRunning, service.StateDraining, service.StateStopped, service.StateFailed)
+		h.up()
+		defer h.stop()
+		time.Sleep(time.Second)
+		n, ok := w.node("n1")
+		if !ok || n.ID != "a" || n.Incarnation != 0 || n.Services["0.web.borud.fbu"] != "running" || n.ServiceCounts["failed"] != 1 {
+			t.Errorf("the record is %+v, %v", n, ok)
+		}
+		for i, want := range []string{"RUNNING 31000", "DRAINING 31001", "", "ERROR 31003"} {
+			if got := w.cloudname(int32(i)); got != want {
+				t.Errorf("Cloudname says %q of %d, want %q", got, i, want)
+			}
+		}
+		if r := w.report("n1"); len(r.Units) != 4 || r.Units[3].State != service.StateFailed {
+			t.Errorf("the report is %+v", r)
+		}
+		if st := h.p.State(); st.Link != "connected" {
+			t.Errorf("state %+v", st)
+		}
+		h.runs(service.StateBackoff, service.StateStopped)
+		time.Sleep(time.Second)
+		if n, _ := w.node("n1"); w.cloudname(0) != "STARTING 31000" || w.cloudname(1) != "" || n.Services["0.web.borud.fbu"] != "backoff" {
+			t.Errorf("after a change: %q, %q, %v", w.cloudname(0), w.cloudname(1), n.Services)
+		}
+	})
+}
+
+// After whatever happened to the session it is all there again by itself.
+func TestItIsAllThereAgain(t *testing.T) {
+	for name, fault := range map[string]func(h *host){
+		"after the session expired":      func(h *host) { h.keeper.Expire() },
+		"after a cut within the session": func(h *host) { h.keeper.Cut(); time.Sleep(timeout / 2); h.keeper.Heal() },
+		"after a cut that took longer":   func(h *host) { h.keeper.Cut(); time.Sleep(3 * timeout); h.keeper.Heal() },
+		"after frozen servers":           func(h *host) { h.keeper.Freeze(); time.Sleep(3 * timeout); h.keeper.Heal() },
+		"after lost watches":             func(h *host) { h.keeper.LoseWatches() },
+		"after lost answers": func(h *host) {
+			h.keeper.LoseAnswers()
+			h.runs(service.StateRunning, service.StateRunning)
+			time.Sleep(time.Second)
+			h.keeper.Heal()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, server *memory.Server, w watcher) {
+				h := newHost(t, server, "n1", "a")
+				h.runs(service.StateRunning)
+				h.up()
+				defer h.stop()
+				time.Sleep(time.Second)
+				fault(h)
+				h.runs(service.StateRunning, service.StateFailed)
+				time.Sleep(time.Minute)
+				n, ok := w.node("n1")
+				if !ok || n.Services["1.web.borud.fbu"] != "failed" || w.cloudname(0) != "RUNNING 31000" || w.cloudname(1) != "ERROR 31001" || len(w.report("n1").Units) != 2 {
+					t.Errorf("node %v %+v, Cloudname %q %q", ok, n, w.cloudname(0), w.cloudname(1))
+				}
+			})
+		})
+	}
+}
+
+func TestSomebodyDeletesTheRecord(t *testing.T) {
+	bubble(t, func(t *testing.T, server *memory.Server, w watcher) {
+		h := newHost(t, server, "n1", "a")
+		h.up()
+		defer h.stop()
+		time.Sleep(time.Second)
+		if _, err := w.s.Apply(t.Context(), keeper.Delete(cell.Node("n1"), keeper.AnyVersion)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		if n, ok := w.node("n1"); !ok || n.Incarnation != 1 {
+			t.Errorf("the record is %+v, %v; want one of incarnation 1", n, ok)
+		}
+	})
+}
+
+// A watcher of the children sees no gap over a restart of the daemon, which leaves its old
+// session behind, and services are not missed either.
+func TestNoGapOverARestart(t *testing.T) {
+	bubble(t, func(t *testing.T, server *memory.Server, w watcher) {
+		h := newHost(t, server, "n1", "a")
+		h.runs(service.StateRunning)
+		h.up()
+		time.Sleep(time.Second)
+		for restart := range 5 {
+			h.stop()
+			h.up()
+			for range 3 * timeout / (10 * time.Millisecond) {
+				if _, ok := w.node("n1"); !ok || w.cloudname(0) == "" {
+					t.Fatalf("restart %d: node there %v, Cloudname %q", restart, ok, w.cloudname(0))
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+			if n, _ := w.node("n1"); n.Incarnation != int32(restart+1) {
+				t.Errorf("incarnation %d after restart %d", n.Incarnation, restart)
+			}
+		}
+		h.stop()
+		time.Sleep(2 * timeout)
+		if _, ok := w.node("n1"); ok || w.cloudname(0) != "" {
+			t.Error("it is still there, long after its session")
+		}
+	})
+}
+
+func TestTwoOfOneName(t *testing.T) {
+	bubble(t, func(t *testing.T, server *memory.Server, w watcher) {
+		first, second := newHost(t, server, "n1", "a"), newHost(t, server, "n1", "b")
+		first.up()
+		time.Sleep(time.Second)
+		second.runs(service.StateRunning)
+		second.up()
+		defer second.stop()
+		time.Sleep(time.Minute)
+		if st := second.p.State(); st.Link != NameTaken || !strings.Contains(st.Holder, "node a at http://n1:7040") {
+			t.Errorf("the second says %+v", st)
+		}
+		if n, _ := w.node("n1"); n.ID != "a" {
+			t.Errorf("the name is %q's", n.ID)
+		}
+		first.stop()
+		time.Sleep(2*timeout + takenPause)
+		if n, _ := w.node("n1"); n.ID != "b" || second.p.State().Link != "connected" || w.cloudname(0) != "RUNNING 31000" {
+			t.Errorf("after the first has gone the name is %q's, state %+v", n.ID, second.p.State())
+		}
+		// It was replaced by an incarnation that it did not write: it does not take the name
+		// back, not even when nobody is there.
+		second.keeper.Cut()
+		time.Sleep(2 * timeout)
+		first.up()
+		defer first.stop()
+		time.Sleep(time.Minute)
+		if _, ok := w.node("n1"); ok || first.p.State().Link != NameTaken {
+			t.Errorf("the first took it back: %v, %+v", ok, first.p.State())
+		}
+		second.keeper.Heal()
+		time.Sleep(time.Minute)
+		if n, ok := w.node("n1"); !ok || n.ID != "b" {
+			t.Errorf("the second is back: %v, %+v", ok, n)
+		}
+	})
+}
+
+func TestAStatusOfSomebodyElseIsLeftAlone(t *testing.T) {
+	bubble(t, func(t *testing.T, server *memory.Server, w watcher) {
+		path := zkschema.Cloudname(svc(0))
+		theirs, err := zkschema.CloudnameStatus{State: zkschema.CloudnameRunning, Endpoints: zkschema.Endpoints(svc(0), "other", map[string]int{"http": 1})}.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := keeper.MakeParents(t.Context(), w.s, strings.TrimSuffix(path, "/status")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.s.Apply(t.Context(), keeper.CreateEphemeral(path, theirs)); err != nil {
+			t.Fatal(err)
+		}
+		h := newHost(t, server, "n1", "a")
+		h.runs(service.StateRunning, service.StateRunning)
+		h.up()
+		defer h.stop()
+		time.Sleep(5 * time.Second)
+		if w.cloudname(0) != "RUNNING 1" || w.cloudname(1) != "RUNNING 31001" || h.p.Conflict(svc(0)) == "" {
+			t.Errorf("Cloudname %q and %q, conflict %q", w.cloudname(0), w.cloudname(1), h.p.Conflict(svc(0)))
+		}
+		if _, err := w.s.Apply(t.Context(), keeper.Delete(path, keeper.AnyVersion)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		if w.cloudname(0) != "RUNNING 31000" || h.p.Conflict(svc(0)) != "" {
+			t.Errorf("after it has gone: %q, conflict %q", w.cloudname(0), h.p.Conflict(svc(0)))
+		}
+	})
+}
+
+// While 50 services crash in a loop, little is written; the last state is.
+func TestAStormIsNotPassedOn(t *testing.T) {
+	bubble(t, func(t *testing.T, server *memory.Server, w watcher) {
+		h := newHost(t, server, "n1", "a")
+		h.up()
+		defer h.stop()
+		time.Sleep(time.Second)
+		_, before, err := w.s.Get(t.Context(), cell.Report("n1"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		states := make([]service.State, 50)
+		const storm = 30 * time.Second
+		for i := range int(storm / (10 * time.Millisecond)) {
+			states[i%50] = []service.State{service.StateRunning, service.StateBackoff}[i/50%2]
+			h.runs(states...)
+			time.Sleep(10 * time.Millisecond)
+		}
+		for i := range states {
+			states[i] = service.StateFailed
+		}
+		h.runs(states...)
+		time.Sleep(5 * time.Second)
+		_, after, err := w.s.Get(t.Context(), cell.Report("n1"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if writes := after.Version - before.Version; writes > int32(storm/gap)+10 {
+			t.Errorf("%d writes of the report in %v", writes, storm)
+		}
+		if n, _ := w.node("n1"); n.ServiceCounts["failed"] != 50 || w.report("n1").Units[49].State != service.StateFailed {
+			t.Errorf("the last state is not there: %v", n.ServiceCounts)
+		}
+	})
+}

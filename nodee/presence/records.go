@@ -1,0 +1,79 @@
+package presence
+
+import (
+	"time"
+
+	"github.com/cloudname/nodee/runtime/service"
+	"github.com/cloudname/nodee/zkschema"
+)
+
+// item is one node that should be in ZooKeeper.
+type item struct {
+	path       string
+	data       []byte
+	ephemeral  bool
+	guarded    bool                // written only while the incarnation is ours
+	coordinate *service.Coordinate // whose status in Cloudname it is
+}
+
+// nodeRecord makes the node's record.
+func nodeRecord(f Facts, incarnation int32, since time.Time) ([]byte, error) {
+	n := f.Node
+	n.Incarnation, n.Since, n.Kind = incarnation, since.UTC(), "static"
+	states := make(map[service.Coordinate]service.State, len(f.Services))
+	for _, s := range f.Services {
+		states[s.Coordinate] = s.Unit.State
+	}
+	n.NameServices(states)
+	return n.Encode()
+}
+
+// items makes all that should be in ZooKeeper, the most urgent first: what others are sent
+// to, then who is there, then what is only for the coordinator. excluded are services whose
+// status somebody else has.
+func (p *Presence) items(f Facts, incarnation int32, since time.Time, excluded func(service.Coordinate) bool) ([]item, error) {
+	var out []item
+	report := zkschema.Report{Node: p.cfg.Me.Name, Incarnation: incarnation, Assignment: -1}
+	for _, s := range f.Services {
+		report.Units = append(report.Units, s.Unit)
+		state, tell := cloudnameState(s.Unit)
+		if !tell || excluded(s.Coordinate) {
+			continue
+		}
+		data, err := zkschema.CloudnameStatus{State: state, Message: s.Unit.Why, Endpoints: zkschema.Endpoints(s.Coordinate, p.cfg.Advertise, s.Unit.Ports)}.Encode()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, item{path: zkschema.Cloudname(s.Coordinate), data: data, ephemeral: true, coordinate: &s.Coordinate})
+	}
+	node, err := nodeRecord(f, incarnation, since)
+	if err != nil {
+		return nil, err
+	}
+	data, err := report.Encode()
+	if err != nil {
+		return nil, err
+	}
+	return append(out,
+		item{path: p.cfg.Cell.Node(p.cfg.Me.Name), data: node, ephemeral: true, guarded: true},
+		item{path: p.cfg.Cell.Report(p.cfg.Me.Name), data: data, guarded: true}), nil
+}
+
+// cloudnameState tells how Cloudname calls the state of a unit, and whether it is told at
+// all: what does not run and is not going to has no status there.
+func cloudnameState(u zkschema.Unit) (zkschema.CloudnameState, bool) {
+	switch u.State {
+	case service.StateInstalling, service.StatePreparing, service.StateStarting, service.StateBackoff:
+		return zkschema.CloudnameStarting, true
+	case service.StateRunning:
+		if u.Healthy != nil && !*u.Healthy {
+			return zkschema.CloudnameError, true
+		}
+		return zkschema.CloudnameRunning, true
+	case service.StateDraining, service.StateStopping:
+		return zkschema.CloudnameDraining, true
+	case service.StateFailed:
+		return zkschema.CloudnameError, true
+	}
+	return "", false
+}
