@@ -67,8 +67,11 @@ func (p *Prefix) Hash() string {
 // fault.Conflict that names the pid of the first.
 func OpenPrefix(dir string) (*Prefix, error) {
 	p := &Prefix{Dir: filepath.Clean(dir)}
-	for path, mode := range map[string]os.FileMode{p.Dir: 0o755, p.State(): 0o700, p.Runtime(): 0o755, p.Logs(): 0o755} {
-		if err := os.MkdirAll(path, mode); err != nil {
+	for _, f := range []struct {
+		path string
+		mode os.FileMode
+	}{{p.Dir, 0o755}, {p.State(), 0o700}, {p.Runtime(), 0o755}, {p.Logs(), 0o755}} { // the prefix first: not closed as its state is
+		if err := os.MkdirAll(f.path, f.mode); err != nil {
 			return nil, full(fmt.Errorf("cannot make the folder of the prefix: %w; choose another one with --prefix", err))
 		}
 	}

@@ -82,3 +82,15 @@ func TestHashesOfPrefixesDiffer(t *testing.T) {
 		t.Errorf("hashes %q and %q", a.Hash(), b.Hash())
 	}
 }
+
+func TestOnlyTheStateIsClosedToOthers(t *testing.T) {
+	for range 20 {
+		p := openPrefix(t, filepath.Join(t.TempDir(), "above", "nodee"))
+		for dir, want := range map[string]os.FileMode{filepath.Dir(p.Dir): 0o755, p.Dir: 0o755, p.Runtime(): 0o755, p.Logs(): 0o755, p.State(): 0o700} {
+			if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != want {
+				t.Fatalf("%s: mode %v, %v; want %v", dir, info.Mode().Perm(), err, want)
+			}
+		}
+		p.Close()
+	}
+}
