@@ -137,13 +137,15 @@ func (u *unit) ended(x Exit) {
 	e.Code, e.Signal = exit.Code, exit.Signal
 	u.cfg.Journal.Append(e)
 	u.pid = 0
+	// Nobody can ask the kernel again how it ended: see wakeStarted.
 	if u.state == Stopping {
+		u.saveOrSay()
 		u.atRest()
 		u.publish()
 		return
 	}
 	u.feed(Exited, exit.Why)
-	u.saveOrSay() // nobody can ask the kernel again how it ended
+	u.saveOrSay()
 }
 
 func (u *unit) reason(x Exit) service.Reason {

@@ -66,7 +66,9 @@ func (u *unit) run(ctx context.Context) error {
 		case <-u.nudge:
 			u.consider(*u.latest.Load())
 		case do := <-u.inbox:
-			do()
+			if ctx.Err() == nil { // else it may say no more than that its own work was cut short
+				do()
+			}
 		case <-u.timer.C:
 			if u.state == Backoff {
 				u.feed(BackoffOver, "the wait is over")

@@ -1,6 +1,7 @@
 package supervise
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -288,6 +289,22 @@ func TestTheDaemonsRestart(t *testing.T) {
 			w.expect(service.StateStopped)
 		})
 	})
+	t.Run("a stop goes on that had ended the main process", func(t *testing.T) {
+		inWorld(t, func(t *testing.T, w *world) {
+			w.stopTakes = 5 * time.Second
+			w.open("boot")
+			w.tell(service.Stopped, false)
+			w.expect(service.StateStopping)
+			w.end(exits(3))
+			w.expect(service.StateStopping)
+			w.close()
+			w.open("boot")
+			s := w.expect(service.StateStopped)
+			if s.LastExit.Code == nil || *s.LastExit.Code != 3 || strings.Count(w.history(), "exited") != 1 {
+				t.Errorf("last exit %+v, history %q; want the exit that was seen, once", s.LastExit, w.history())
+			}
+		})
+	})
 	t.Run("failed stays failed", func(t *testing.T) {
 		inWorld(t, func(t *testing.T, w *world) {
 			w.want.Spec.Restart.Fatal = []int{9}
@@ -377,6 +394,26 @@ func TestInstalling(t *testing.T) {
 		w.sup.Provide(unitName, 2, "", fmt.Errorf("not in any repository: %w", ErrFinal))
 		w.expect(service.StateFailed)
 	})
+}
+
+// What is cut short by the daemon's end must not be taken for done.
+func TestNoStepIsTakenAfterTheEnd(t *testing.T) {
+	for range 20 { // whether the end or the answer is looked at first is chance
+		inWorld(t, func(t *testing.T, w *world) {
+			w.want.Desired = service.Stopped
+			w.open("boot")
+			ctx, cancel := context.WithCancel(t.Context())
+			u := newUnit("2.web.borud.fbu", Record{}, &w.sup.cfg, w.sup.tasks)
+			u.tell(w.want)
+			go u.post(t.Context(), func() { t.Error("a step was taken") })
+			synctest.Wait()
+			cancel()
+			if err := u.run(ctx); err != nil {
+				t.Error(err)
+			}
+			close(u.gone)
+		})
+	}
 }
 
 func TestForgottenUnitsEnd(t *testing.T) {

@@ -63,9 +63,16 @@ func (u *unit) wakeAtRest() {
 
 // wakeStarted takes up a unit that may be running.
 func (u *unit) wakeStarted(ctx context.Context) {
-	if u.rec.State == Clearing.String() { // how it ended is known; what is left of it may not be ended yet
+	// In these two states it is recorded that, and how, the main process has ended. What is left
+	// of its group may not be ended yet.
+	switch u.rec.State {
+	case Clearing.String():
 		u.state, u.exited = Clearing, true
 		u.halt(haltNow)
+		return
+	case Stopping.String():
+		u.state, u.exited = Stopping, true
+		u.halt(haltOf(u.rec.Spec.Stop))
 		return
 	}
 	found, err := u.cfg.Launcher.Find(ctx, u.key())
