@@ -61,8 +61,8 @@ func span(timeout time.Duration) time.Duration { return timeout - timeout/3 }
 
 // Hold takes a lease under s and runs use as long as the lease holds. use's context ends when
 // the lease does, once, with the cause ErrLapsed, or why the session is over; Hold returns
-// when use has. A lease that has lapsed leaves a session that nobody answers for: close it
-// and open another.
+// that too, when use has returned. A lease that has lapsed leaves a session that nobody
+// answers for: close it and open another.
 //
 // The lease costs the servers a write every sixth of the session's timeout.
 func Hold(ctx context.Context, s Session, use func(context.Context, *Lease) error) error {
@@ -96,14 +96,14 @@ func (l *Lease) keep(ctx context.Context, s Session) error {
 	for {
 		select {
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return context.Cause(s.Context()) // nil when it is not the session that has ended
 		case <-next.C:
 		}
 		asked := time.Now()
 		err := l.confirm(ctx, s)
 		switch {
 		case ctx.Err() != nil:
-			return context.Cause(ctx)
+			return context.Cause(s.Context())
 		case err == nil && l.renew(asked.Add(span(timeout))):
 			// An answer that had to wait for a new connection is old: then ask again at once.
 			next.Reset(time.Until(asked.Add(timeout / 6)))

@@ -43,6 +43,15 @@ func (l *link) timeout() time.Duration {
 	return min(l.asked, granted)
 }
 
+// silence returns how long a server may say nothing. It follows what the server has granted,
+// be that more than was asked: the library pings it every third of that.
+func (l *link) silence() time.Duration {
+	if granted := l.granted.Load(); granted != 0 {
+		return time.Duration(granted) * time.Millisecond / 2
+	}
+	return l.asked / 2
+}
+
 // dial is the library's dialer. It refuses once the session is over: the library does not
 // know, and would open another session and do in it what was asked of this one.
 func (l *link) dial(network, address string, timeout time.Duration) (net.Conn, error) {
@@ -58,7 +67,7 @@ func (l *link) dial(network, address string, timeout time.Duration) (net.Conn, e
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.gone || l.ctx.Err() != nil {
-		return nil, errors.Join(context.Cause(l.ctx), conn.Close())
+		return nil, errors.Join(errOver, context.Cause(l.ctx), conn.Close())
 	}
 	l.conn = conn
 	return &wire{Conn: conn, link: l}, nil
@@ -111,12 +120,12 @@ func (l *link) learn(head []byte) {
 	}
 }
 
-var errMuted = errors.New("the session is over")
+var errOver = errors.New("the session is over")
 
 // Write writes, unless the link is muted.
 func (w *wire) Write(b []byte) (int, error) {
 	if w.link.muted.Load() {
-		return 0, errMuted
+		return 0, errOver
 	}
 	return w.Conn.Write(b)
 }
@@ -125,7 +134,7 @@ func (w *wire) Write(b []byte) (int, error) {
 // wait for a server's first answer more than six timeouts, then without any limit: a server
 // that is frozen would cost the session, though others could have kept it.
 func (w *wire) SetReadDeadline(t time.Time) error {
-	latest := time.Now().Add(w.link.timeout() / 2)
+	latest := time.Now().Add(w.link.silence())
 	if t.IsZero() || t.After(latest) {
 		t = latest
 	}
