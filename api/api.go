@@ -126,10 +126,11 @@ type Machine struct {
 
 // ZooKeeper tells how the node stands with ZooKeeper.
 type ZooKeeper struct {
-	State   string   `json:"state" enum:"off,connecting,connected,lost,name-taken"`
-	Servers []string `json:"servers"`
-	Session string   `json:"session"`
-	Holder  string   `json:"holder" doc:"Who has this node's name, when it is taken"`
+	State   string     `json:"state" enum:"off,connecting,connected,lost,name-taken"`
+	Since   *time.Time `json:"since" doc:"Since when; null when it is off"`
+	Servers []string   `json:"servers"`
+	Session string     `json:"session"`
+	Holder  string     `json:"holder" doc:"Who has this node's name, when it is taken"`
 }
 
 // Address is where something can be reached.

@@ -19,7 +19,9 @@ import (
 	"github.com/cloudname/nodee/artifact/tree"
 	"github.com/cloudname/nodee/internal/change"
 	"github.com/cloudname/nodee/internal/group"
+	"github.com/cloudname/nodee/internal/keeper"
 	"github.com/cloudname/nodee/internal/settings"
+	"github.com/cloudname/nodee/nodee/presence"
 	"github.com/cloudname/nodee/nodee/store"
 	"github.com/cloudname/nodee/runtime/process"
 	"github.com/cloudname/nodee/runtime/rundir"
@@ -29,9 +31,11 @@ import (
 
 // Config is what an agent is made of.
 type Config struct {
-	Settings settings.Settings
-	Version  string
-	Log      *slog.Logger
+	Settings    settings.Settings
+	Version     string
+	Log         *slog.Logger
+	Keeper      keeper.Keeper // of the cell; nil: ZooKeeper, if the settings name its servers
+	LeaveOnExit bool          // remove the node's record at the end, instead of letting it lapse
 }
 
 // Agent is the daemon of one host.
@@ -48,6 +52,7 @@ type Agent struct {
 	launcher *process.Launcher
 	units    *supervise.Supervisor
 	registry *prometheus.Registry
+	presence *presence.Presence // nil: the node stands alone
 	dirs     rundir.Dirs
 
 	services  change.Counter // of anything that a list of services shows
@@ -71,7 +76,7 @@ type Agent struct {
 func New(ctx context.Context, cfg Config) (_ *Agent, err error) {
 	a := &Agent{
 		cfg: cfg, log: cfg.Log, started: time.Now(), listening: make(chan struct{}), ready: make(chan struct{}),
-		dirty: map[string]bool{}, nudge: make(chan struct{}, 1), installs: installs{under: map[string]install{}},
+		dirty: map[string]bool{}, nudge: make(chan struct{}, 1), installs: installs{under: map[string]*install{}},
 	}
 	a.registry = newRegistry(a)
 	defer func() {
@@ -97,7 +102,10 @@ func New(ctx context.Context, cfg Config) (_ *Agent, err error) {
 	}
 	a.fetch = newFetcher(a.tree, cfg)
 	a.launcher, err = process.New(process.Config{StateDir: filepath.Join(a.prefix.State(), "process"), PrefixHash: a.prefix.Hash()})
-	return a, err
+	if err != nil {
+		return nil, err
+	}
+	return a, a.joinCell()
 }
 
 // Close lets go of the prefix, also when ctx has ended already. What runs goes on.
@@ -108,6 +116,9 @@ func (a *Agent) Close(ctx context.Context) error {
 	}
 	if a.fetch != nil {
 		errs = append(errs, a.fetch.Close())
+	}
+	if a.tree != nil {
+		errs = append(errs, a.tree.Close())
 	}
 	if a.journal != nil {
 		errs = append(errs, a.journal.Close())
@@ -136,6 +147,10 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 	g.Go("reconcile", func(ctx context.Context) error { return a.reconcile(ctx, g) })
 	g.Go("http", a.serve)
+	if a.presence != nil {
+		g.Aside("presence", a.bePresent)
+		g.Aside("conflicts", a.tellConflicts)
+	}
 	return g.Wait()
 }
 
@@ -232,11 +247,15 @@ func (a *Agent) forget(d store.Desire) error {
 		}
 	}
 	name := d.Coordinate.String()
-	a.units.Forget(name)
-	if err := a.desires.Forget(d.Coordinate); err != nil {
+	// A unit that is let go of before its files are gone would be opened again at once, and
+	// again, as long as they cannot be removed. And "removed" comes before any new "desired".
+	err := a.desires.Forget(d.Coordinate, func() {
+		a.units.Forget(name)
+		a.journal.Append(service.Event{Coordinate: name, Type: service.EventRemoved, Generation: d.Generation, Why: d.Why})
+	})
+	if err != nil {
 		return err
 	}
-	a.journal.Append(service.Event{Coordinate: name, Type: service.EventRemoved, Generation: d.Generation, Why: d.Why})
 	a.artifacts.Bump() // used_by
 	a.services.Bump()
 	return nil

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/cloudname/nodee/nodee/presence"
 	"github.com/cloudname/nodee/runtime/service"
 )
 
@@ -75,7 +76,8 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	gauge(artifactsDesc, float64(len(installed)))
 	gauge(artifactBytesDesc, float64(bytes))
-	gauge(sessionDesc, 0) // ZooKeeper is not built in yet: this node stands alone
+	link := c.a.zooKeeper().State
+	gauge(sessionDesc, is(link == "connected" || link == presence.NameTaken))
 }
 
 func is(b bool) float64 {

@@ -259,6 +259,17 @@ func (a *Agent) ServicesFull() []api.Service {
 // ServicesVersion rises whenever Services would answer something else, but for time passing.
 func (a *Agent) ServicesVersion() string { return a.services.Version() }
 
+// conflict tells who else has the status of a service in Cloudname.
+func (a *Agent) conflict(d store.Desire, u supervise.Status) string {
+	if a.presence == nil || u.State.Settled() {
+		return ""
+	}
+	if holder := a.presence.Conflict(d.Coordinate); holder != "" {
+		return "its status in Cloudname is that of another " + holder
+	}
+	return ""
+}
+
 // view is what is told of a service.
 func (a *Agent) view(d store.Desire) api.Service {
 	u, known := a.units.Status(d.Coordinate.String())
@@ -276,6 +287,9 @@ func (a *Agent) view(d store.Desire) api.Service {
 	if u.PID != 0 {
 		started := u.StartedAt.UTC()
 		s.PID, s.StartedAt, s.UptimeSeconds = &u.PID, &started, time.Since(started).Seconds()
+	}
+	if holder := a.conflict(d, u); holder != "" {
+		s.Why += "; " + holder
 	}
 	if u.State == service.StateInstalling {
 		s.Why = strings.TrimSpace(s.Why + a.progress(d))

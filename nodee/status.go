@@ -20,7 +20,7 @@ func (a *Agent) Status() api.Status {
 	s := api.Status{
 		Node:    api.Node{ID: a.prefix.ID, Name: n.Name, Cluster: n.Cluster, Labels: n.LabelMap()},
 		Version: a.cfg.Version, Prefix: a.prefix.Dir, PID: os.Getpid(), StartedAt: a.started.UTC(), Machine: a.machine(), Status: "ready",
-		Features: a.features(), ZooKeeper: api.ZooKeeper{State: "off", Servers: []string{}},
+		Features: a.features(), ZooKeeper: a.zooKeeper(),
 		HTTP: api.Address{Address: a.Address()}, Services: map[string]int{},
 	}
 	for _, d := range a.desires.All() {

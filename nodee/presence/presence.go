@@ -72,20 +72,24 @@ type Config struct {
 	Advertise string // the host that endpoints are reached at
 	Source    Source
 	Remember  Remember
+	Close     bool // end the session with Run, instead of letting it lapse
 	Log       *slog.Logger
 }
 
 // State tells how the node stands with ZooKeeper.
 type State struct {
-	Link    string // connecting, connected, lost, or name-taken
+	Link    string // connecting, connected, lost, name-taken or off
 	Since   time.Time
 	Servers []string
 	Session int64
 	Holder  string // who has the name, or why there is no session
 }
 
-// NameTaken is the link of a node whose name is somebody else's.
-const NameTaken = "name-taken"
+// What State adds to the links of a keeper.
+const (
+	NameTaken = "name-taken" // the node's name is somebody else's
+	Off       = "off"        // the node has left the cell
+)
 
 // Presence keeps a node known.
 type Presence struct {
@@ -96,17 +100,54 @@ type Presence struct {
 	taken     string // the holder of our name; "" nobody else
 	since     time.Time
 	conflicts map[service.Coordinate]string
+	leaving   bool
+	stop      context.CancelCauseFunc // ends Run; nil before it
+	ended     chan struct{}           // closed when Run has ended
 }
+
+// errLeave is why Run ends when the node leaves the cell.
+var errLeave = errors.New("the node leaves the cell")
 
 // New makes a presence that is nowhere yet.
 func New(cfg Config) *Presence {
-	return &Presence{cfg: cfg, conflicts: map[service.Coordinate]string{}}
+	return &Presence{cfg: cfg, conflicts: map[service.Coordinate]string{}, ended: make(chan struct{})}
 }
 
 // Run keeps the node known until ctx ends, and leaves the session to lapse then: whoever is
-// back within its timeout was never gone.
+// back within its timeout was never gone. After Leave, the session is closed instead.
 func (p *Presence) Run(ctx context.Context) error {
+	defer close(p.ended)
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	p.mu.Lock()
+	p.stop = stop
+	leaving := p.leaving
+	p.mu.Unlock()
+	if leaving {
+		return nil
+	}
 	return keeper.Sessions(ctx, p.cfg.Keeper, p.cfg.Log, p.under)
+}
+
+// Leave removes all that the node has in the cell, at once where a server can be reached, and
+// ends Run. It waits for that, or until ctx ends.
+func (p *Presence) Leave(ctx context.Context) error {
+	p.mu.Lock()
+	if !p.leaving {
+		p.leaving, p.since = true, time.Now()
+	}
+	stop := p.stop
+	p.mu.Unlock()
+	if stop == nil {
+		return nil // Run has not begun, and will not
+	}
+	stop(errLeave)
+	select {
+	case <-p.ended:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // errAgain sends a session back to registering: its registration is no longer what it was.
@@ -114,6 +155,11 @@ var errAgain = errors.New("the registration has changed")
 
 // under is what is done under one session.
 func (p *Presence) under(ctx context.Context, s keeper.Session) error {
+	defer func() {
+		if p.closes() {
+			s.Close()
+		}
+	}()
 	memory, err := p.cfg.Remember.Memory()
 	if err != nil {
 		return err
@@ -137,6 +183,13 @@ func (p *Presence) under(ctx context.Context, s keeper.Session) error {
 	}
 }
 
+// closes tells whether the session ends with its use.
+func (p *Presence) closes() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.leaving || p.cfg.Close
+}
+
 // keptSessions is how many own sessions are remembered: more than can lapse at the same time.
 const keptSessions = 32
 
@@ -146,6 +199,9 @@ func (p *Presence) State() State {
 	st := State{Link: string(k.Link), Since: k.Since, Servers: k.Servers, Session: k.Session, Holder: k.Why}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.leaving {
+		return State{Link: Off, Since: p.since, Servers: k.Servers, Holder: "the node has left the cell, until its daemon is started again"}
+	}
 	if p.taken != "" {
 		st.Link, st.Since, st.Holder = NameTaken, p.since, p.taken
 	}

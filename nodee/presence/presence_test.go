@@ -223,6 +223,28 @@ func TestItIsAllThereAgain(t *testing.T) {
 	}
 }
 
+func TestLeavingIsSeenAtOnce(t *testing.T) {
+	bubble(t, func(t *testing.T, server *memory.Server, w watcher) {
+		h := newHost(t, server, "n1", "a")
+		h.runs(service.StateRunning)
+		h.up()
+		time.Sleep(time.Second)
+		if err := h.p.Leave(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := w.node("n1"); ok || w.cloudname(0) != "" || h.p.State().Link != Off {
+			t.Errorf("there %v, Cloudname %q, state %+v", ok, w.cloudname(0), h.p.State())
+		}
+		h.stop()
+		h.up()
+		defer h.stop()
+		time.Sleep(time.Second)
+		if _, ok := w.node("n1"); !ok {
+			t.Error("it is not back with the next daemon")
+		}
+	})
+}
+
 func TestSomebodyDeletesTheRecord(t *testing.T) {
 	bubble(t, func(t *testing.T, server *memory.Server, w watcher) {
 		h := newHost(t, server, "n1", "a")
