@@ -3,6 +3,7 @@ package nodee
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"os/user"
 	"strconv"
@@ -111,7 +112,8 @@ func lookupGroup(s string) (int, error) {
 	return 0, fmt.Errorf("cannot look up the group %s: %w", s, err)
 }
 
+// number reads a user's or a group's number. The highest one means "as it is" to the kernel.
 func number(s string) (int, bool) {
 	n, err := strconv.ParseUint(s, 10, 32)
-	return int(n), err == nil
+	return int(n), err == nil && n != math.MaxUint32
 }

@@ -17,7 +17,7 @@ import (
 // installs are the artifacts that are being installed for services, by service.
 type installs struct {
 	mu    sync.Mutex
-	under map[string]install
+	under map[string]*install
 }
 
 type install struct {
@@ -28,21 +28,34 @@ type install struct {
 func (i *installs) run(name string) int64 {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return i.under[name].run
+	if in := i.under[name]; in != nil {
+		return in.run
+	}
+	return 0
 }
 
-func (i *installs) begin(name string, run int64, cancel context.CancelFunc) {
+func (i *installs) begin(name string, in *install) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.under[name] = install{run, cancel}
+	i.under[name] = in
 }
 
-// cancel ends an install; end takes it out, if no other has taken its place.
+// cancel ends the install for a run.
 func (i *installs) cancel(name string, run int64) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if in, ok := i.under[name]; ok && in.run == run {
+	if in := i.under[name]; in != nil && in.run == run {
 		in.cancel()
+		delete(i.under, name)
+	}
+}
+
+// end takes out an install that has come to its end, if no other has taken its place: the
+// next try for the same run, say.
+func (i *installs) end(name string, in *install) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.under[name] == in {
 		delete(i.under, name)
 	}
 }
@@ -52,7 +65,8 @@ func (i *installs) cancel(name string, run int64) {
 func (a *Agent) install(g *group.Group, d store.Desire, run int64) {
 	name := d.Coordinate.String()
 	ctx, cancel := context.WithCancel(g.Context())
-	a.installs.begin(name, run, cancel)
+	in := &install{run, cancel}
+	a.installs.begin(name, in)
 	g.Aside("install for "+name, func(context.Context) error {
 		defer cancel()
 		got, err := a.installFor(ctx, d)
@@ -60,7 +74,7 @@ func (a *Agent) install(g *group.Group, d store.Desire, run int64) {
 			return nil // nobody waits for it any more
 		}
 		a.units.Provide(name, run, got.Path, err)
-		a.installs.cancel(name, run)
+		a.installs.end(name, in)
 		a.touch(name)
 		return nil
 	})

@@ -202,8 +202,9 @@ func (s *Services) Change(c service.Coordinate, change func(*Desire) (bool, erro
 	return d, nil
 }
 
-// Forget removes a service and what was recorded of it.
-func (s *Services) Forget(c service.Coordinate) error {
+// Forget removes a service and what was recorded of it. then is called when nothing is left
+// on disk, before anyone can make the service anew.
+func (s *Services) Forget(c service.Coordinate, then func()) error {
 	e := s.entry(c)
 	if e == nil {
 		return nil
@@ -221,6 +222,7 @@ func (s *Services) Forget(c service.Coordinate) error {
 		return fmt.Errorf("cannot forget %s: %w", c, err)
 	}
 	e.gone = true
+	then()
 	s.mu.Lock()
 	delete(s.entries, c)
 	s.mu.Unlock()

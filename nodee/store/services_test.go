@@ -73,8 +73,9 @@ func TestForget(t *testing.T) {
 	if err := s.Save(web.String(), supervise.Record{Boot: "b"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Forget(web); err != nil {
-		t.Fatal(err)
+	told := false
+	if err := s.Forget(web, func() { told = true }); err != nil || !told {
+		t.Fatalf("Forget = %v, and told of its end: %v", err, told)
 	}
 	if _, ok := s.Get(web); ok || len(s.All()) != 0 {
 		t.Error("it is still there")
@@ -85,6 +86,25 @@ func TestForget(t *testing.T) {
 	create(t, s)
 	if r := s.Record(web); r.Boot != "" {
 		t.Errorf("a new service of the name has an old record: %+v", r)
+	}
+}
+
+func TestAServiceThatCannotBeForgottenIsStillThere(t *testing.T) {
+	dir := t.TempDir()
+	s := openServices(t, dir)
+	create(t, s)
+	wish := filepath.Join(dir, web.String(), desireFile)
+	if err := os.Remove(wish); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(wish, "in the way"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Forget(web, func() { t.Error("its end was told") }); err == nil {
+		t.Error("no error")
+	}
+	if _, ok := s.Get(web); !ok {
+		t.Error("it is gone")
 	}
 }
 

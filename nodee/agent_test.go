@@ -1,0 +1,78 @@
+package nodee
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/cloudname/nodee/internal/settings"
+	"github.com/cloudname/nodee/nodee/store"
+	"github.com/cloudname/nodee/runtime/service"
+)
+
+// openAgent runs an agent on a prefix until the test ends.
+func openAgent(t *testing.T, prefix string) *Agent {
+	t.Helper()
+	s := settings.Default()
+	s.Prefix, s.HTTP.Addr, s.Node.Name = prefix, "127.0.0.1:0", "n1"
+	a, err := New(t.Context(), Config{Settings: s, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	run, end := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- a.Run(run) }()
+	t.Cleanup(func() {
+		end()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if err := a.Close(context.WithoutCancel(run)); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := a.AwaitReady(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// A unit that was let go of before its files are gone would be opened again at once.
+func TestAServiceThatCannotBeRemovedIsLookedAfter(t *testing.T) {
+	a := openAgent(t, t.TempDir())
+	c, err := service.ParseCoordinate("1.web.borud.fbu")
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec, err := service.Decode([]byte(`{"command":"true"}`), service.JSON, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, _, err := a.PutService(t.Context(), c, spec, false)
+	if err == nil {
+		_, err = a.AwaitService(t.Context(), c, s.Generation)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	wish := filepath.Join(a.prefix.State(), "services", c.String(), "desired.json")
+	if err := os.Remove(wish); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(wish, "in the way"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.forget(store.Desire{Coordinate: c, Removal: &store.Removal{}}); err == nil {
+		t.Error("no error")
+	}
+	if _, ok := a.units.Status(c.String()); !ok {
+		t.Error("its unit is gone, the service is not")
+	}
+	for _, e := range a.journal.Of(c.String()) {
+		if e.Type == service.EventRemoved {
+			t.Error("its removal is in the history")
+		}
+	}
+}
