@@ -103,7 +103,9 @@ func (o Options) startDemo(ctx context.Context, agent *nodee.Agent) (api.Service
 
 // end stops what runs, all at once, and waits for each as long as its own spec lets a stop take.
 func (o Options) end(alive context.Context, agent *nodee.Agent) error {
-	if o.Keep || alive.Err() != nil {
+	// Who ends it at once may have left services running the time before: they are known
+	// only when the agent is ready.
+	if o.Keep || agent.AwaitReady(alive) != nil {
 		return nil
 	}
 	services := agent.Services()
