@@ -233,3 +233,24 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// What is kept on disk must run the same after the daemon's restart.
+func TestNumbersInOptionsSurviveJSON(t *testing.T) {
+	s, err := Decode([]byte(`{"command":"true","options":{"size":10000000,"big":12345678901234567890,"half":0.50,"list":[1000000]}}`), JSON, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back Spec
+	if err := json.Unmarshal(text, &back); err != nil {
+		t.Fatal(err)
+	}
+	args, err := OptionArgs(back.Options, func(_, text string) (string, error) { return text, nil })
+	want := []string{"--big", "12345678901234567890", "--half", "0.50", "--list", "1000000", "--size", "10000000"}
+	if err != nil || !slices.Equal(args, want) || !back.Equal(s) {
+		t.Errorf("args %q, %v, equal %v; want %q", args, err, back.Equal(s), want)
+	}
+}

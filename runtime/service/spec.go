@@ -85,6 +85,15 @@ const defaultDrainTimeout = 30
 
 func seconds(n int64) quantity.Duration { return quantity.Duration(n * 1e9) }
 
+// UnmarshalJSON reads what was marshalled, with the numbers among the options as they were
+// written: as a float64, 10000000 would be passed on as 1e+07.
+func (s *Spec) UnmarshalJSON(data []byte) error {
+	type plain Spec
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber()
+	return d.Decode((*plain)(s))
+}
+
 // Equal tells whether two specs say the same.
 func (s Spec) Equal(o Spec) bool {
 	a, errA := json.Marshal(s)
