@@ -58,7 +58,7 @@ func Remove(dirs Dirs, place string) error {
 			errs = append(errs, err)
 			continue
 		}
-		if err := root.RemoveAll(place); err != nil {
+		if err := removeAll(root, place); err != nil {
 			errs = append(errs, fmt.Errorf("cannot remove %s: %w", path.Join(dir, place), err))
 		}
 		for parent := path.Dir(place); parent != "."; parent = path.Dir(parent) {
@@ -116,13 +116,38 @@ func emptyTmp(dir, place string, owner Owner) error {
 		return err
 	}
 	defer own.Close()
-	if err := own.RemoveAll(tmp); err != nil {
+	if err := removeAll(own, tmp); err != nil {
 		return err
 	}
 	if err := own.Mkdir(tmp, 0o700); err != nil || owner == self() {
 		return err
 	}
-	return own.Lchown(tmp, owner.UID, owner.GID)
+	// By an open folder: what has the name may be something else again.
+	made, err := own.OpenRoot(tmp)
+	if err != nil {
+		return err
+	}
+	defer made.Close()
+	return made.Chown(".", owner.UID, owner.GID)
+}
+
+// removeAll removes a folder with all that is in it, also folders that may not be written, such
+// as those of a cache of Go modules. Those stop everybody but root.
+func removeAll(root *os.Root, name string) error {
+	err := root.RemoveAll(name)
+	if !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	walkErr := fs.WalkDir(root.FS(), name, func(at string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() {
+			return root.Chmod(at, 0o700)
+		}
+		return err
+	})
+	if walkErr != nil {
+		return err
+	}
+	return root.RemoveAll(name)
 }
 
 func self() Owner { return Owner{UID: os.Geteuid(), GID: os.Getegid()} }

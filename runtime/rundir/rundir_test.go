@@ -3,8 +3,11 @@ package rundir
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 const place = "fbu/borud/web/1"
@@ -123,5 +126,62 @@ func TestAFileInTheWayIsSaid(t *testing.T) {
 	write(t, filepath.Join(d.Runtime, place))
 	if err := Prepare(d, place, self()); err == nil {
 		t.Error("a file was taken for the runtime directory")
+	}
+}
+
+// asNobody has the file system take this goroutine for a user who is not root.
+func asNobody(t *testing.T, d Dirs) {
+	const nobody = 65534
+	if os.Geteuid() != 0 {
+		return
+	}
+	for _, dir := range []string{d.Runtime, d.Logs} {
+		for ; dir != os.TempDir(); dir = filepath.Dir(dir) {
+			if err := os.Chown(dir, nobody, nobody); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	runtime.LockOSThread()
+	if _, err := unix.SetfsuidRetUid(nobody); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if _, err := unix.SetfsuidRetUid(0); err != nil {
+			t.Fatal(err)
+		}
+		runtime.UnlockOSThread()
+	})
+}
+
+// closedFolders makes folders that only root could remove as they are.
+func closedFolders(t *testing.T, above string) {
+	t.Helper()
+	below := filepath.Join(above, "go", "mod")
+	if err := os.MkdirAll(below, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(below, "file"))
+	for _, dir := range []string{below, filepath.Dir(below)} {
+		if err := os.Chmod(dir, 0o500); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestFoldersThatMayNotBeWrittenAreRemovedToo(t *testing.T) {
+	d := dirs(t)
+	asNobody(t, d)
+	own := filepath.Join(d.Runtime, place)
+	closedFolders(t, filepath.Join(own, "tmp"))
+	if err := Prepare(d, place, self()); err != nil {
+		t.Error(err)
+	}
+	closedFolders(t, own)
+	if err := Remove(d, place); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(own); !os.IsNotExist(err) {
+		t.Errorf("it is still there: %v", err)
 	}
 }
