@@ -12,4 +12,7 @@ import (
 	"github.com/cloudname/nodee/internal/keeper/keepertest"
 )
 
-func TestFaults(t *testing.T) { keepertest.Faults(t, realWorld(t)) }
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	keepertest.Faults(t, realWorld(t))
+}

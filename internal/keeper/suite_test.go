@@ -5,11 +5,14 @@ import (
 	"time"
 
 	"github.com/cloudname/nodee/internal/keeper/keepertest"
+	"github.com/cloudname/nodee/test/leaktest"
 )
+
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // realWorld is one real server, which all cases share: each has a part of the tree.
 func realWorld(t *testing.T) keepertest.World {
-	const timeout = 2 * time.Second
+	const timeout = 3 * time.Second
 	e := keepertest.Start(t, 1)
 	return keepertest.World{
 		Timeout: timeout,
@@ -18,4 +21,7 @@ func realWorld(t *testing.T) keepertest.World {
 	}
 }
 
-func TestTree(t *testing.T) { keepertest.Tree(t, realWorld(t)) }
+func TestTree(t *testing.T) {
+	t.Parallel()
+	keepertest.Tree(t, realWorld(t))
+}

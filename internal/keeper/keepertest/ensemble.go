@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -20,8 +21,12 @@ import (
 	"github.com/cloudname/nodee/internal/keeper"
 )
 
-// Tick is the tickTime of the servers that Start starts. Sessions last 2 to 20 ticks.
-const Tick = 200 * time.Millisecond
+// Tick and MaxTimeout are how servers are configured. With a short tick expired sessions are
+// dropped soon; no timeout is granted that is shorter than two of them.
+const (
+	Tick       = 200 * time.Millisecond
+	MaxTimeout = time.Minute
+)
 
 // Ensemble is one ZooKeeper server, or three, that belong to a test.
 type Ensemble struct {
@@ -39,13 +44,19 @@ func Start(t testing.TB, servers int) *Ensemble {
 	return e
 }
 
-// Configure does all of Start but to start the servers: Up does. Config may be changed before.
+// Configure does all of Start but to start the servers: Up does. Rewrite
+// may be called before.
 func Configure(t testing.TB, servers int) *Ensemble {
 	t.Helper()
 	e := &Ensemble{t: t, script: script(t), dir: t.TempDir()}
 	e.run("configure", "--servers", strconv.Itoa(servers), "--tick", strconv.FormatInt(Tick.Milliseconds(), 10), e.dir)
 	e.Servers = strings.Split(e.run("connect", e.dir), ",")
 	t.Cleanup(func() { e.run("stop", e.dir) })
+	for n := range e.Servers {
+		e.Rewrite(n+1, func(config string) string {
+			return fmt.Sprintf("%smaxSessionTimeout=%d\n", config, MaxTimeout.Milliseconds())
+		})
+	}
 	return e
 }
 
@@ -86,8 +97,18 @@ func (e *Ensemble) Up() {
 	e.run("start", e.dir)
 }
 
-// Config returns the path of server n's configuration.
-func (e *Ensemble) Config(n int) string { return filepath.Join(e.dir, strconv.Itoa(n), "zoo.cfg") }
+// Rewrite changes the configuration of server n, which knows it when it is started next.
+func (e *Ensemble) Rewrite(n int, change func(config string) string) {
+	e.t.Helper()
+	name := filepath.Join(e.dir, strconv.Itoa(n), "zoo.cfg")
+	config, err := os.ReadFile(name)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	if err := os.WriteFile(name, []byte(change(string(config))), 0o600); err != nil {
+		e.t.Fatal(err)
+	}
+}
 
 // Kill kills server n.
 func (e *Ensemble) Kill(n int) { e.t.Helper(); e.signal(n, unix.SIGKILL) }

@@ -1,6 +1,7 @@
 package keepertest
 
 import (
+	"bytes"
 	"context"
 	"net"
 	"sync"
@@ -22,6 +23,8 @@ type Proxy struct {
 
 	mu       sync.Mutex
 	to, from bool // whether bytes pass to the server, and from it
+	passed   int64
+	opening  [2]string // what in a client's first words is replaced, by what
 	conns    map[net.Conn]struct{}
 }
 
@@ -49,6 +52,20 @@ func (p *Proxy) Deaf() { p.turn(true, false) }
 
 // Heal lets everything pass again, and first what was held.
 func (p *Proxy) Heal() { p.turn(true, true) }
+
+// Passed returns how many bytes have passed to the server.
+func (p *Proxy) Passed() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.passed
+}
+
+// Replace has what clients say first changed: where it says from, it says to.
+func (p *Proxy) Replace(from, to string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.opening = [2]string{from, to}
+}
 
 // Drop ends all connections.
 func (p *Proxy) Drop() {
@@ -113,13 +130,27 @@ func (p *Proxy) serve(ctx context.Context, client net.Conn) {
 // copy passes on what it reads, its end too, when it may pass.
 func (p *Proxy) copy(ctx context.Context, dst, src net.Conn, to bool) {
 	buf := make([]byte, 64<<10)
-	for {
+	for first := true; ; first = false {
 		n, err := src.Read(buf)
 		p.wait(ctx, to)
-		if _, writeErr := dst.Write(buf[:n]); err != nil || writeErr != nil {
+		if _, writeErr := dst.Write(p.count(buf[:n], to, first)); err != nil || writeErr != nil {
 			return
 		}
 	}
+}
+
+// count notes what passes, and returns it as it is to pass.
+func (p *Proxy) count(b []byte, to, first bool) []byte {
+	if !to {
+		return b
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if from := p.opening[0]; first && from != "" {
+		b = bytes.ReplaceAll(b, []byte(from), []byte(p.opening[1]))
+	}
+	p.passed += int64(len(b))
+	return b
 }
 
 // wait waits until bytes pass in the direction, and tells whether it had to.

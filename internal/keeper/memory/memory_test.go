@@ -8,7 +8,10 @@ import (
 
 	"github.com/cloudname/nodee/internal/keeper/keepertest"
 	"github.com/cloudname/nodee/internal/keeper/memory"
+	"github.com/cloudname/nodee/test/leaktest"
 )
+
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // The suite, in simulated time: each case has a server of its own.
 
