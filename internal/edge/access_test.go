@@ -39,6 +39,9 @@ func TestTokenByAccessClass(t *testing.T) {
 			res := answerTo(t, request{method: tt.method, url: url + tt.path, token: tt.token})
 			if tt.status == http.StatusUnauthorized {
 				p := res.problem(t, 401, "unauthenticated")
+				if !strings.Contains(res.text, "Bearer <token>") {
+					t.Errorf("it cannot be read as it comes: %s", res.text)
+				}
 				if !strings.HasPrefix(res.Header.Get("WWW-Authenticate"), "Bearer") || !strings.Contains(p.Detail, "/prefix/state/token") {
 					t.Errorf("challenge %q, detail %q", res.Header.Get("WWW-Authenticate"), p.Detail)
 				}

@@ -82,13 +82,19 @@ func tooLarge(ans *answer, r *http.Request) *Problem {
 		"cannot %s %s: a body has at most %d bytes", r.Method, r.URL.Path, MaxBody)
 }
 
+// unsaid is what curl -d and others send where nobody has said what a body is.
+const unsaid = "application/x-www-form-urlencoded"
+
 // mediaType returns the media type in a Content-Type, and whether it is one of types. None
-// given is taken for the route's own; routes that take no body do not look at it.
+// given is taken for the first of them; routes that take no body do not look at it.
 func mediaType(contentType string, types []string) (string, bool) {
-	if contentType == "" || len(types) == 0 {
+	if len(types) == 0 {
 		return "", true
 	}
 	media, _, err := mime.ParseMediaType(contentType)
+	if contentType == "" || media == unsaid {
+		return types[0], true
+	}
 	return media, err == nil && slices.Contains(types, media)
 }
 

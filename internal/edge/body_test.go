@@ -108,7 +108,8 @@ func TestContentTypes(t *testing.T) {
 		{"/things/a", "application/json; charset=utf-8", 201},
 		{"/things/a", "Application/JSON", 201},
 		{"/things/a", "text/plain", 415},
-		{"/things/a", "application/x-www-form-urlencoded", 415},
+		{"/things/a", "application/x-www-form-urlencoded", 201}, // what curl -d says when nobody says anything
+		{"/raw/a", "application/x-www-form-urlencoded", 200},
 		{"/things/a", "a/b/c", 415},
 		{"/raw/a", "application/json", 200},
 		{"/raw/a", "application/toml", 415},

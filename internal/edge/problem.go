@@ -1,9 +1,9 @@
 package edge
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -133,14 +133,14 @@ func (p *Problem) ContentType(string) string { return problemMedia }
 
 // write answers with the problem.
 func (p *Problem) write(w http.ResponseWriter) {
-	body, err := json.Marshal(p)
-	if err != nil {
+	var body bytes.Buffer
+	if err := jsonFormat.Marshal(&body, p); err != nil {
 		panic(fmt.Sprintf("edge: a problem that is no JSON: %v", err))
 	}
 	maps.Copy(w.Header(), p.header)
 	w.Header().Set("Content-Type", problemMedia)
 	w.WriteHeader(p.Status)
-	_, _ = w.Write(append(body, '\n')) // the answer keeps the error
+	_, _ = w.Write(body.Bytes()) // the answer keeps the error
 }
 
 func newInstance() string { return "urn:nodee:request:" + rand.Text()[:13] }
