@@ -104,7 +104,7 @@ func (o outfitter) Prepare(_ context.Context, j supervise.Job) (supervise.Outfit
 			return out, err
 		}
 		if held {
-			return out, fmt.Errorf("cannot start: %s is to be its port %s", holder, name)
+			return out, fmt.Errorf("cannot start: its port %s cannot be had, %s", name, holder)
 		}
 	}
 	owner := rundir.Owner{UID: os.Geteuid(), GID: os.Getegid()}
