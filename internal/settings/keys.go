@@ -80,9 +80,9 @@ var keys = []key[Settings]{
 		"the file (PEM) of the authority whose certificates clients must show; empty: clients need none"),
 
 	newKey("zookeeper.servers", list, func(s *Settings) *[]string { return &s.ZooKeeper.Servers },
-		"the ensemble, host:port each; empty: this node stands alone"),
+		"the ensemble, host:port each, or host for port 2181; empty: this node stands alone"),
 	newKey("zookeeper.session_timeout", duration, func(s *Settings) *quantity.Duration { return &s.ZooKeeper.SessionTimeout },
-		"how long the cell waits for a node that it does not hear from, 1s to 5m"),
+		"how long the cell waits for a node that it does not hear from, 1s to 5m; the servers grant 2 to 20 of their ticks"),
 
 	newKey("unpack.max_bytes", size, func(s *Settings) *quantity.Size { return &s.Unpack.MaxBytes },
 		"the most that one archive may unpack to"),

@@ -75,7 +75,7 @@ tls_cert = "/c.pem"
 tls_key = "/k.pem"
 client_ca = "/ca.pem"
 [zookeeper]
-servers = []
+servers = ["zk1.example.com", "10.0.0.2:2182", "[::1]:2181"]
 session_timeout = "1m"
 [[repository]]
 name = "central"
@@ -101,7 +101,7 @@ addr = ":7041"
 		Node: Node{Name: "web-1.example.com", Labels: []string{"rack=r1", "zone=a=b"}, Cluster: "front", Advertise: "10.0.0.1"},
 		HTTP: HTTP{Addr: "[::1]:0", RequireToken: "read", AllowedHosts: []string{"nodee.example.com", "::1"},
 			TLSCert: "/c.pem", TLSKey: "/k.pem", ClientCA: "/ca.pem"},
-		ZooKeeper: ZooKeeper{Servers: []string{}, SessionTimeout: quantity.Duration(time.Minute)},
+		ZooKeeper: ZooKeeper{Servers: []string{"zk1.example.com", "10.0.0.2:2182", "[::1]:2181"}, SessionTimeout: quantity.Duration(time.Minute)},
 		Repositories: []Repository{
 			{Name: "central", URL: "https://u:p@repo.example.com/releases", Layout: "{group}/{name}-{version}{-classifier}.{ext}",
 				Groups: []string{"com.example.*", "org"}, Formats: []string{"tar.xz", "zip"}},

@@ -62,7 +62,7 @@ type HTTP struct {
 
 // ZooKeeper is the way into the cell. Without servers the node stands alone.
 type ZooKeeper struct {
-	Servers        []string
+	Servers        []string // host:port, or host for port 2181; none twice
 	SessionTimeout quantity.Duration
 }
 

@@ -91,12 +91,37 @@ func (h *HTTP) check(c *checks) {
 }
 
 func (z *ZooKeeper) check(c *checks) {
-	if len(z.Servers) > 0 {
-		c.add("zookeeper.servers", z.Servers, "is not supported yet, leave it empty: this node can only stand alone")
+	seen := map[string]bool{}
+	for _, server := range z.Servers {
+		addr, ok := serverAddress(server)
+		switch {
+		case !ok:
+			c.add("zookeeper.servers", server, fmt.Sprintf("%q is no server, expected host:port such as zk1.example.com:2181, or a host alone for port 2181; without scheme and path", server))
+		case seen[addr]:
+			c.add("zookeeper.servers", server, fmt.Sprintf("has the server %s twice", addr))
+		}
+		seen[addr] = true
 	}
 	if t := z.SessionTimeout.Std(); t < time.Second || t > 5*time.Minute {
 		c.add("zookeeper.session_timeout", z.SessionTimeout, fmt.Sprintf("is %s, expected 1s to 5m", z.SessionTimeout))
 	}
+}
+
+// zooKeeperPort is where ZooKeeper serves clients unless it is told otherwise.
+const zooKeeperPort = "2181"
+
+// serverAddress returns host:port of a server, and whether it is one that can be dialled. An
+// IPv6 address needs its brackets, and so its port.
+func serverAddress(server string) (string, bool) {
+	if !strings.Contains(server, ":") {
+		server = net.JoinHostPort(server, zooKeeperPort)
+	}
+	host, port, err := net.SplitHostPort(server)
+	if err != nil || hostFault(host) != "" {
+		return "", false
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	return net.JoinHostPort(strings.ToLower(host), strconv.FormatUint(n, 10)), err == nil && n > 0
 }
 
 func prefixFault(prefix string) string {
