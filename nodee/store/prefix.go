@@ -28,6 +28,7 @@ type Prefix struct {
 	ID    string // the node's id, made once
 	Token string // what callers must know to change anything
 
+	real string // Dir without links on the way to it
 	lock *os.File
 }
 
@@ -57,9 +58,10 @@ func TokenFile(prefix string) string { return filepath.Join(prefix, stateDir, "t
 // AddressFile is where the daemon at prefix says where it listens.
 func AddressFile(prefix string) string { return filepath.Join(prefix, stateDir, "http") }
 
-// Hash stands for the prefix in names outside of it, so that several on one machine never meet.
+// Hash stands for the prefix in names outside of it, so that several on one machine never
+// meet. It is the same by whatever link the prefix was opened: its services are found by it.
 func (p *Prefix) Hash() string {
-	sum := sha256.Sum256([]byte(p.Dir))
+	sum := sha256.Sum256([]byte(p.real))
 	return hex.EncodeToString(sum[:])[:12]
 }
 
@@ -75,13 +77,17 @@ func OpenPrefix(dir string) (*Prefix, error) {
 			return nil, full(fmt.Errorf("cannot make the folder of the prefix: %w; choose another one with --prefix", err))
 		}
 	}
-	if err := os.Chmod(p.State(), 0o700); err != nil {
+	err := os.Chmod(p.State(), 0o700)
+	if err != nil {
 		return nil, fmt.Errorf("cannot close the state folder to others: %w", err)
+	}
+	if p.real, err = filepath.EvalSymlinks(p.Dir); err != nil {
+		return nil, fmt.Errorf("cannot find the folder of the prefix: %w", err)
 	}
 	if err := p.acquire(); err != nil {
 		return nil, err
 	}
-	err := errors.Join(p.identity(), p.token())
+	err = errors.Join(p.identity(), p.token())
 	if err != nil {
 		p.Close()
 		return nil, err

@@ -77,9 +77,21 @@ func TestADamagedIdentityIsNotReplaced(t *testing.T) {
 }
 
 func TestHashesOfPrefixesDiffer(t *testing.T) {
-	a, b := &Prefix{Dir: "/a"}, &Prefix{Dir: "/b"}
-	if a.Hash() == b.Hash() || len(a.Hash()) != 12 {
-		t.Errorf("hashes %q and %q", a.Hash(), b.Hash())
+	dir := t.TempDir()
+	hash := func(name string) string {
+		p := openPrefix(t, filepath.Join(dir, name))
+		defer p.Close()
+		return p.Hash()
+	}
+	a, b := hash("a"), hash("b")
+	if a == b || len(a) != 12 {
+		t.Errorf("hashes %q and %q", a, b)
+	}
+	if err := os.Symlink("a", filepath.Join(dir, "link")); err != nil {
+		t.Fatal(err)
+	}
+	if link := hash("link"); link != a {
+		t.Errorf("hash by a link %q, want %q: its services would not be found", link, a)
 	}
 }
 
