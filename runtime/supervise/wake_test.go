@@ -1,0 +1,197 @@
+package supervise
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cloudname/nodee/internal/quantity"
+	"github.com/cloudname/nodee/runtime/service"
+)
+
+// The daemon ends in every phase; the next one finds everything as it was.
+func TestTheDaemonsRestart(t *testing.T) {
+	t.Run("a running one is adopted", func(t *testing.T) {
+		inWorld(t, func(t *testing.T, w *world) {
+			w.open("boot")
+			w.expect(service.StateRunning)
+			w.close()
+			w.open("boot")
+			w.expect(service.StateRunning)
+			if w.starts != 1 || !strings.HasSuffix(w.history(), "adopted") {
+				t.Errorf("%d starts, history %q", w.starts, w.history())
+			}
+		})
+	})
+	t.Run("an end in between is answered by the policy", func(t *testing.T) {
+		inWorld(t, func(t *testing.T, w *world) {
+			w.open("boot")
+			w.close()
+			w.end(exits(0))
+			w.open("boot")
+			if s := w.expect(service.StateBackoff); s.LastExit.Reason != service.ReasonUnknown {
+				t.Errorf("reason %s, want unknown", s.LastExit.Reason)
+			}
+			time.Sleep(time.Second)
+			w.expect(service.StateRunning)
+		})
+	})
+	t.Run("an intent without a start is taken up", func(t *testing.T) {
+		inWorld(t, func(t *testing.T, w *world) {
+			w.record = Record{Boot: "boot", State: "starting", Run: 1, Start: "s", Spec: w.want.Spec}
+			w.open("boot")
+			w.expect(service.StateRunning)
+			if w.starts != 1 || strings.Contains(w.history(), "exited") {
+				t.Errorf("%d starts, history %q", w.starts, w.history())
+			}
+		})
+	})
+	t.Run("a start whose handle was lost is found", func(t *testing.T) {
+		inWorld(t, func(t *testing.T, w *world) {
+			w.procs["s"], w.starts = &proc{ended: make(chan struct{})}, 1
+			w.record = Record{Boot: "boot", State: "starting", Run: 1, Start: "s", Spec: w.want.Spec}
+			w.open("boot")
+			w.expect(service.StateRunning)
+			if w.starts != 1 || w.record.Handle == nil {
+				t.Errorf("%d starts, handle %q", w.starts, w.record.Handle)
+			}
+		})
+	})
+	t.Run("a start that ended unseen counts as one", func(t *testing.T) {
+		inWorld(t, func(t *testing.T, w *world) {
+			w.starts = 1
+			w.want.Spec.Restart.Policy = service.Never
+			w.record = Record{Boot: "boot", State: "starting", Run: 1, Start: "s", Spec: w.want.Spec}
+			w.open("boot")
+			w.expect(service.StateFailed)
+			if w.starts != 1 {
+				t.Errorf("%d starts, want the one before", w.starts)
+			}
+		})
+	})
+	t.Run("a backoff goes on with the time that is left", func(t *testing.T) {
+		inWorld(t, func(t *testing.T, w *world) {
+			w.want.Spec.Restart.Base = quantity.Duration(20 * time.Second)
+			w.open("boot")
+			w.end(exits(1))
+			w.expect(service.StateBackoff)
+			time.Sleep(15 * time.Second)
+			w.close()
+			w.open("boot")
+			w.expect(service.StateBackoff)
+			time.Sleep(5 * time.Second)
+			w.expect(service.StateRunning)
+		})
+	})
+	t.Run("a backoff that is over by now starts what is wanted", func(t *testing.T) {
+		for range 20 { // whether the wish or the timer is looked at first is chance
+			inWorld(t, func(t *testing.T, w *world) {
+				w.open("boot")
+				w.end(exits(1))
+				w.expect(service.StateBackoff)
+				w.close()
+				time.Sleep(time.Minute)
+				w.open("boot")
+				w.expect(service.StateRunning)
+				if got := w.record.Spec.Command; got != w.want.Spec.Command {
+					t.Errorf("it runs %q, want %q", got, w.want.Spec.Command)
+				}
+			})
+		}
+	})
+	t.Run("a stop goes on", func(t *testing.T) {
+		inWorld(t, func(t *testing.T, w *world) {
+			w.stopTakes = 5 * time.Second
+			w.open("boot")
+			w.tell(service.Stopped, false)
+			w.expect(service.StateStopping)
+			w.close()
+			w.open("boot")
+			time.Sleep(5 * time.Second)
+			w.expect(service.StateStopped)
+		})
+	})
+	t.Run("a stop goes on that had ended the main process", func(t *testing.T) {
+		inWorld(t, func(t *testing.T, w *world) {
+			w.stopTakes = 5 * time.Second
+			w.open("boot")
+			w.tell(service.Stopped, false)
+			w.expect(service.StateStopping)
+			w.end(exits(3))
+			w.expect(service.StateStopping)
+			w.close()
+			w.open("boot")
+			s := w.expect(service.StateStopped)
+			if s.LastExit.Code == nil || *s.LastExit.Code != 3 || strings.Count(w.history(), "exited") != 1 {
+				t.Errorf("last exit %+v, history %q; want the exit that was seen, once", s.LastExit, w.history())
+			}
+		})
+	})
+	t.Run("failed stays failed", func(t *testing.T) {
+		inWorld(t, func(t *testing.T, w *world) {
+			w.want.Spec.Restart.Fatal = []int{9}
+			w.open("boot")
+			w.end(exits(9))
+			before := w.expect(service.StateFailed)
+			w.close()
+			w.open("boot")
+			after := w.expect(service.StateFailed)
+			if after.Why != before.Why || *after.LastExit.Code != 9 {
+				t.Errorf("before %q, after %q", before.Why, after.Why)
+			}
+		})
+	})
+}
+
+func TestANewBoot(t *testing.T) {
+	for name, c := range map[string]struct {
+		policy service.Policy
+		before func(w *world)
+		want   service.State
+		starts int
+	}{
+		"starts what ran":                     {service.Always, func(w *world) {}, service.StateRunning, 2},
+		"starts what had failed":              {service.Always, func(w *world) { w.end(exits(9)) }, service.StateRunning, 2},
+		"leaves what ran once and has ended":  {service.Never, func(w *world) { w.end(exits(0)) }, service.StateStopped, 1},
+		"fails what ran once and was cut off": {service.Never, func(w *world) {}, service.StateFailed, 1},
+		"leaves what was stopped":             {service.Always, func(w *world) { w.tell(service.Stopped, false) }, service.StateStopped, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				w.want.Spec.Restart.Policy = c.policy
+				w.want.Spec.Restart.Fatal = []int{9}
+				w.open("first")
+				c.before(w)
+				synctest.Wait()
+				w.close()
+				w.procs = map[string]*proc{}
+				w.open("second")
+				if s := w.expect(c.want); w.starts != c.starts || s.Restarts != 0 {
+					t.Errorf("%d starts, %d restarts; want %d, 0", w.starts, s.Restarts, c.starts)
+				}
+			})
+		})
+	}
+}
+
+// What is cut short by the daemon's end must not be taken for done.
+func TestNoStepIsTakenAfterTheEnd(t *testing.T) {
+	for range 20 { // whether the end or the answer is looked at first is chance
+		inWorld(t, func(t *testing.T, w *world) {
+			w.want.Desired = service.Stopped
+			w.open("boot")
+			ctx, cancel := context.WithCancel(t.Context())
+			u := newUnit("2.web.borud.fbu", Record{}, &w.sup.cfg, w.sup.tasks)
+			u.tell(w.want)
+			go u.post(t.Context(), func() { t.Error("a step was taken") })
+			synctest.Wait()
+			cancel()
+			if err := u.run(ctx); err != nil {
+				t.Error(err)
+			}
+			close(u.gone)
+		})
+	}
+}
