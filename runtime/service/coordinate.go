@@ -35,8 +35,8 @@ func ParseCoordinate(s string) (Coordinate, error) {
 	if len(parts) != 4 {
 		return Coordinate{}, fmt.Errorf("%q is no coordinate: expected <instance>.<service>.<user>.<cell>, such as 1.web.borud.fbu", s)
 	}
-	n, err := strconv.ParseInt(parts[0], 10, 64)
-	if err != nil || n < 0 || n > math.MaxInt32 || parts[0] != strconv.FormatInt(n, 10) {
+	n, ok := parseInstance(parts[0])
+	if !ok {
 		return Coordinate{}, fmt.Errorf("%q is no coordinate: its instance %q must be a number from 0 to %d without leading zeros", s, parts[0], math.MaxInt32)
 	}
 	for i, what := range []string{"service", "user", "cell"} {
@@ -44,7 +44,13 @@ func ParseCoordinate(s string) (Coordinate, error) {
 			return Coordinate{}, fmt.Errorf("%q is no coordinate: its %s: %w", s, what, err)
 		}
 	}
-	return Coordinate{Instance: int32(n), Service: parts[1], User: parts[2], Cell: parts[3]}, nil
+	return Coordinate{Instance: n, Service: parts[1], User: parts[2], Cell: parts[3]}, nil
+}
+
+// parseInstance reads the number of an instance.
+func parseInstance(s string) (int32, bool) {
+	n, err := strconv.ParseInt(s, 10, 32)
+	return int32(n), err == nil && n >= 0 && s == strconv.FormatInt(n, 10)
 }
 
 // String writes the coordinate.
