@@ -107,6 +107,7 @@ type Status struct {
 type Node struct {
 	ID      string            `json:"id" doc:"Made once and kept"`
 	Name    string            `json:"name"`
+	Cell    string            `json:"cell" doc:"The cell that it is configured for, also while it stands alone"`
 	Cluster string            `json:"cluster"`
 	Labels  map[string]string `json:"labels"`
 }
@@ -129,8 +130,9 @@ type ZooKeeper struct {
 	State   string     `json:"state" enum:"off,connecting,connected,lost,name-taken"`
 	Since   *time.Time `json:"since" doc:"Since when; null when it is off"`
 	Servers []string   `json:"servers"`
-	Session string     `json:"session"`
-	Holder  string     `json:"holder" doc:"Who has this node's name, when it is taken"`
+	Session string     `json:"session" doc:"Its id, as ZooKeeper's own logs write it; empty before the first"`
+	Holder  string     `json:"holder" doc:"Who has this node's name; empty unless it is taken"`
+	Why     string     `json:"why" doc:"Why it is not connected, for people, as far as is known"`
 }
 
 // Address is where something can be reached.

@@ -14,7 +14,6 @@ func later() []*cobra.Command {
 		notYet("node", "Look at the nodes of a cell"),
 		notYet("drain", "Drain all services of this node"),
 		notYet("resume", "Have this node take work again"),
-		notYet("leave", "Take this node out of its cell"),
 		notYet("upgrade", "Exec the daemon's new binary"),
 		notYet("why", "Tell why something is as it is"),
 		notYet("resolve", "Find the endpoints of services"),

@@ -17,7 +17,9 @@ func (a *app) status() *cobra.Command {
 	return &cobra.Command{
 		Use: "status", Short: "Show the node: its version, its host, its services in a line", Args: NoArgs,
 		Long: `Shows the node that the daemon runs: who it is, since when and where it runs,
-what its host lets it do, and how many services are in each state.`,
+what its host lets it do, how many services are in each state, and how it stands
+with ZooKeeper: off (it stands alone, or has left its cell), connecting,
+connected, lost, or name-taken, when another node has its name.`,
 		Example: `  nodee status`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := a.client()
@@ -34,7 +36,7 @@ what its host lets it do, and how many services are in each state.`,
 func nodePage(s api.Status, now time.Time) [][2]string {
 	m := s.Machine
 	page := [][2]string{
-		{"node", fmt.Sprintf("%s (%s), cluster %s", s.Node.Name, s.Node.ID, s.Node.Cluster)},
+		{"node", fmt.Sprintf("%s (%s), cell %s, cluster %s", s.Node.Name, s.Node.ID, s.Node.Cell, s.Node.Cluster)},
 		{"status", s.Status},
 		{"version", s.Version},
 		{"address", s.HTTP.Address},
@@ -46,8 +48,8 @@ func nodePage(s api.Status, now time.Time) [][2]string {
 		{"memory", size(m.MemoryBytes)},
 		{"disk", fmt.Sprintf("%s free of %s", size(m.DiskFreeBytes), size(m.DiskBytes))},
 		{"load", strings.Trim(fmt.Sprint(m.Load), "[]")},
-		{"zookeeper", s.ZooKeeper.State},
 	}
+	page = append(page, zooKeeperPart(s.ZooKeeper)...)
 	if len(s.Node.Labels) > 0 {
 		page = append(page, [2]string{"labels", mapText(s.Node.Labels)})
 	}

@@ -125,9 +125,10 @@ func (a *Agent) zooKeeper() api.ZooKeeper {
 		return api.ZooKeeper{State: "off", Servers: []string{}}
 	}
 	st := a.presence.State()
-	z := api.ZooKeeper{State: st.Link, Since: &st.Since, Servers: st.Servers, Holder: st.Holder}
+	since := st.Since.UTC()
+	z := api.ZooKeeper{State: st.Link, Since: &since, Servers: st.Servers, Holder: st.Holder, Why: st.Why}
 	if st.Session != 0 {
-		z.Session = fmt.Sprintf("%#x", st.Session)
+		z.Session = keeper.SessionName(st.Session)
 	}
 	return z
 }

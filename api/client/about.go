@@ -11,6 +11,11 @@ func (c *Client) Status(ctx context.Context) (Answer[api.Status], error) {
 	return call[api.Status](ctx, c, request{method: "GET", path: "/v1/status"})
 }
 
+// Leave takes the node out of its cell, and returns when it has left.
+func (c *Client) Leave(ctx context.Context) (Answer[api.Status], error) {
+	return call[api.Status](ctx, c, request{method: "POST", path: "/v1/node/leave"})
+}
+
 // Alive returns nil when the daemon answers.
 func (c *Client) Alive(ctx context.Context) error {
 	_, err := call[struct{}](ctx, c, request{method: "GET", path: "/healthz"})

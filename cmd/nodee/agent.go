@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cloudname/nodee/cli"
-	"github.com/cloudname/nodee/internal/fault"
 	"github.com/cloudname/nodee/internal/settings"
 	"github.com/cloudname/nodee/nodee"
 )
@@ -21,21 +20,17 @@ func agent() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "agent", Short: "Run the daemon of this host", Long: agentLong, Example: agentExample, Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if leave {
-				return fault.New(fault.Unsupported, "unsupported", "--leave-on-exit is not supported yet: this node is in no cell that it could leave")
-			}
 			s, err := settings.Load(cmd.Flags(), file)
 			if err != nil {
 				return err
 			}
-			return runAgent(cmd.Context(), nodee.Config{Settings: s, Version: version, Log: logs.logger(cmd.ErrOrStderr())})
+			return runAgent(cmd.Context(), nodee.Config{Settings: s, Version: version, Log: logs.logger(cmd.ErrOrStderr()), LeaveOnExit: leave})
 		},
 	}
 	cmd.Flags().SortFlags = false
 	cli.ConfigFlag(cmd, &file)
 	logs.register(cmd)
-	cmd.Flags().BoolVar(&leave, "leave-on-exit", false, "not supported yet")
-	_ = cmd.Flags().MarkHidden("leave-on-exit") // registered a line above: it cannot fail
+	cmd.Flags().BoolVar(&leave, "leave-on-exit", false, "remove the node from its cell when the daemon is told to end")
 	settings.Flags(cmd.Flags())
 	return cmd
 }
@@ -84,9 +79,16 @@ SIGTERM and SIGINT end the daemon and leave its services running; the next one
 with the same prefix finds them again, with the same pids. A second signal ends
 it at once; services run on then too.
 
-Every flag below but the --log ones is also a key of the configuration file,
-and a variable in the environment (--http-addr: NODEE_HTTP_ADDR). A flag beats
-the environment, the environment the file. "nodee config" shows what holds.
+With --zookeeper-servers the node is seen in a cell: its record, its report and
+the status of its services stand in ZooKeeper. Services never depend on that:
+whatever becomes of ZooKeeper, they run, start and stop as without it. A daemon
+that ends leaves its record there for the time of its session, so that nobody
+sees a restart; with --leave-on-exit it takes it along.
+
+Every flag below but --log-format, --log-level and --leave-on-exit is also a key
+of the configuration file, and a variable in the environment (--http-addr:
+NODEE_HTTP_ADDR). A flag beats the environment, the environment the file. "nodee
+config" shows what holds.
 
 Not built yet: confinement, so a service may write wherever its Unix user may;
 and log rotation, so stdout.log and stderr.log grow until the service is removed
@@ -97,4 +99,5 @@ a line of its own; 4 another daemon has the prefix; 1 anything else.`
 
 const agentExample = `  nodee agent
   nodee agent --config /etc/nodee/nodee.toml --log-format json
+  nodee agent --cell fbu --zookeeper-servers zk1:2181,zk2:2181,zk3:2181
   nodee agent --prefix /tmp/nodee --http-addr 127.0.0.1:0 --repository demo=http://127.0.0.1:8000,layout=flat`

@@ -82,7 +82,8 @@ type State struct {
 	Since   time.Time
 	Servers []string
 	Session int64
-	Holder  string // who has the name, or why there is no session
+	Holder  string // who has the name; "" unless it is taken
+	Why     string // why the node is not seen in the cell, as far as is known
 }
 
 // What State adds to the links of a keeper.
@@ -196,14 +197,14 @@ const keptSessions = 32
 // State tells how the node stands with ZooKeeper now.
 func (p *Presence) State() State {
 	k := p.cfg.Keeper.State()
-	st := State{Link: string(k.Link), Since: k.Since, Servers: k.Servers, Session: k.Session, Holder: k.Why}
+	st := State{Link: string(k.Link), Since: k.Since, Servers: k.Servers, Session: k.Session, Why: k.Why}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.leaving {
-		return State{Link: Off, Since: p.since, Servers: k.Servers, Holder: "the node has left the cell, until its daemon is started again"}
+		return State{Link: Off, Since: p.since, Servers: k.Servers, Why: "the node has left the cell, until its daemon is started again"}
 	}
-	if p.taken != "" {
-		st.Link, st.Since, st.Holder = NameTaken, p.since, p.taken
+	if p.taken != "" && k.Link == keeper.Connected {
+		st.Link, st.Since, st.Holder, st.Why = NameTaken, p.since, p.taken, "another node has this node's name"
 	}
 	return st
 }
@@ -229,12 +230,10 @@ func (p *Presence) nameTaken(holder string) {
 		return
 	}
 	p.changed.Bump()
-	if holder == "" {
-		p.cfg.Log.Info("registered", "node", p.cfg.Me.Name, "cell", p.cfg.Cell)
-		return
+	if holder != "" {
+		p.cfg.Log.Error("the node's name is taken; services run on, unseen in the cell: give this node another name with node.name, or end the other one",
+			"node", p.cfg.Me.Name, "holder", holder)
 	}
-	p.cfg.Log.Error("the node's name is taken; services run on, unseen in the cell: give this node another name with node.name, or end the other one",
-		"node", p.cfg.Me.Name, "holder", holder)
 }
 
 func (p *Presence) conflict(c service.Coordinate, holder string) {

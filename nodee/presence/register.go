@@ -148,6 +148,7 @@ func (p *Presence) tryRegister(ctx context.Context, s keeper.Session, memory *Me
 
 func (p *Presence) registered(memory *Memory, incarnation int32) error {
 	p.nameTaken("")
+	p.cfg.Log.Info("the node is seen in its cell", "cell", p.cfg.Cell, "node", p.cfg.Me.Name, "incarnation", incarnation)
 	memory.Incarnation = incarnation
 	return p.cfg.Remember.SaveMemory(*memory)
 }

@@ -29,6 +29,13 @@ func aboutRoutes(node About) []edge.Entry {
 			Method: http.MethodGet, Path: "/metrics", Access: edge.Read, ID: "get-metrics", Tags: tags,
 			Summary: "Metrics, as Prometheus reads them",
 		}, node.Metrics()),
+		edge.Answer(edge.Route{
+			Method: http.MethodPost, Path: "/v1/node/leave", Access: edge.Write, ID: "leave-cell", Tags: tags,
+			Summary: "Remove the node's record from ZooKeeper",
+			Description: "Answers when it has left: what the cell has of it is gone at once where a server can be reached, and lapses with the " +
+				"session otherwise. Services run on; the node comes back with the next start of its daemon.",
+			Status: http.StatusAccepted, Problems: []fault.Kind{fault.Conflict},
+		}, a.leave),
 	}
 }
 
@@ -36,6 +43,15 @@ type about struct{ node About }
 
 func (a about) status(context.Context, *struct{}) (*answer[api.Status], error) {
 	return &answer[api.Status]{Body: a.node.Status()}, nil
+}
+
+func (a about) leave(ctx context.Context, in *struct{}) (*answer[api.Status], error) {
+	if err := a.node.Leave(ctx); err != nil {
+		return nil, err
+	}
+	out, err := a.status(ctx, in)
+	out.Status = http.StatusAccepted
+	return out, err
 }
 
 // Health is the word of a daemon that answers at all.

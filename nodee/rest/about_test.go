@@ -2,9 +2,11 @@ package rest_test
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/cloudname/nodee/api"
+	"github.com/cloudname/nodee/internal/fault"
 )
 
 func TestAbout(t *testing.T) {
@@ -29,4 +31,16 @@ func TestAbout(t *testing.T) {
 	if res := f.send(t, "GET", "/healthz", ""); res.StatusCode != 200 {
 		t.Errorf("healthz: %d", res.StatusCode)
 	}
+}
+
+func TestLeave(t *testing.T) {
+	f := newFace(t)
+	if got := is[api.Status](t, f.ask(t, "POST", "/v1/node/leave", ""), 202); got.Node.Name != "host" {
+		t.Errorf("status: %+v", got)
+	}
+	if !slices.Contains(f.Calls(), "Leave the cell") {
+		t.Errorf("the node was told %q", f.Calls())
+	}
+	f.Fail("Leave", fault.New(fault.Conflict, "stands-alone", "cannot leave: this node is in no cell"))
+	refused(t, f.ask(t, "POST", "/v1/node/leave", ""), 409, "stands-alone")
 }

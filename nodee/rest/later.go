@@ -15,7 +15,6 @@ func laterRoutes() []edge.Entry {
 		{Method: http.MethodGet, Path: "/v1/resolve/{expression}", ID: "resolve", Summary: "Find endpoints of running services"},
 		{Method: http.MethodPost, Path: "/v1/node/drain", ID: "drain-node", Summary: "Drain the node"},
 		{Method: http.MethodPost, Path: "/v1/node/resume", ID: "resume-node", Summary: "Take work again"},
-		{Method: http.MethodPost, Path: "/v1/node/leave", ID: "leave-cell", Summary: "Remove the node's record from ZooKeeper"},
 		{Method: http.MethodPost, Path: "/v1/node/upgrade", ID: "upgrade-daemon", Summary: "Replace the daemon by its new binary"},
 	} {
 		r.Access, r.Tags = edge.Write, []string{"later"}

@@ -97,4 +97,7 @@ type About interface {
 	Status() api.Status
 	Ready() error // why it is not ready yet; nil: it is
 	Metrics() http.Handler
+	// Leave takes the node out of its cell, and returns when it has left; a fault.Conflict
+	// when it is in none.
+	Leave(context.Context) error
 }

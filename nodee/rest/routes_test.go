@@ -37,7 +37,7 @@ var promised = []struct {
 	{"GET", "/v1/resolve/{expression}", "read", false},
 	{"POST", "/v1/node/drain", "write", false},
 	{"POST", "/v1/node/resume", "write", false},
-	{"POST", "/v1/node/leave", "write", false},
+	{"POST", "/v1/node/leave", "write", true},
 	{"POST", "/v1/node/upgrade", "write", false},
 	{"GET", "/healthz", "public", true},
 	{"GET", "/readyz", "public", true},

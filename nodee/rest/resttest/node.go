@@ -201,6 +201,13 @@ func (n *Node) Metrics() http.Handler {
 	})
 }
 
+// Leave lets the node be in no cell.
+func (n *Node) Leave(context.Context) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.call("Leave", "the cell")
+}
+
 // ArtifactsVersion changes with the artifacts.
 func (n *Node) ArtifactsVersion() string { return n.ofArtifacts.Version() }
 
