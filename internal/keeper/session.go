@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	"github.com/go-zookeeper/zk"
 
@@ -20,6 +21,7 @@ const inFlight = 256
 // the next session on the same Conn, and do under it what was meant for this one.
 type session struct {
 	status  *Status
+	calm    *atomic.Bool // the keeper's: the last thing that it said is that it is connected
 	log     *slog.Logger
 	tasks   *group.Group // the calls, and the library's own goroutines; its context is the session's
 	conn    *zk.Conn
@@ -95,6 +97,7 @@ func (s *session) event(e zk.Event) {
 	case zk.StateDisconnected:
 		s.down()
 	case zk.StateExpired:
+		s.calm.Store(false)
 		s.log.Warn("the ZooKeeper session has expired", "session", SessionName(s.link.session()))
 		s.end(ErrExpired)
 	}
@@ -103,7 +106,11 @@ func (s *session) event(e zk.Event) {
 func (s *session) up(server string) {
 	id := s.link.session()
 	s.status.Up(server, id)
-	s.log.Info("connected to ZooKeeper", "server", server, "session", SessionName(id), "timeout", s.link.timeout())
+	level := slog.LevelInfo
+	if s.calm.Swap(true) {
+		level = slog.LevelDebug // whoever uses the sessions gives them up, one after another
+	}
+	s.log.Log(s.Context(), level, "connected to ZooKeeper", "server", server, "session", SessionName(id), "timeout", s.link.timeout())
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.told = true // a lost connection is said when it is lost
@@ -120,6 +127,7 @@ func (s *session) down() {
 		why = context.Cause(s.Context()).Error()
 	}
 	if s.status.Down(why) && s.Context().Err() == nil {
+		s.calm.Store(false)
 		s.log.Warn("lost the connection to ZooKeeper", "server", s.status.State().Server, "session", SessionName(s.link.session()))
 	}
 }
@@ -139,6 +147,7 @@ func (s *session) round() {
 	s.mu.Unlock()
 	if !said && s.Context().Err() == nil {
 		state := s.status.State()
+		s.calm.Store(false)
 		s.log.Warn("no ZooKeeper server answers, trying on", "servers", state.Servers, "why", state.Why)
 	}
 }

@@ -2,6 +2,7 @@ package keeper
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"time"
@@ -14,16 +15,17 @@ import (
 //
 // When ctx ends, the session is left to lapse, unless use has closed it: who is back within
 // the timeout was never gone. A use that returns while the session lives has it closed and
-// another one opened; what was wrong is logged.
+// another one opened; what was wrong is logged, and the same again only now and then.
 func Sessions(ctx context.Context, k Keeper, log *slog.Logger, use func(context.Context, Session) error) error {
 	failures := 0
+	var said rarely
 	for ctx.Err() == nil {
 		s, err := k.Open(ctx)
 		if err == nil {
 			began, timeout := time.Now(), s.Info().Timeout
 			err = under(ctx, s, use)
 			if time.Since(began) > timeout {
-				failures = 0
+				failures, said = 0, rarely{}
 			}
 		}
 		if ctx.Err() != nil {
@@ -31,7 +33,11 @@ func Sessions(ctx context.Context, k Keeper, log *slog.Logger, use func(context.
 		}
 		wait := backoff(failures)
 		failures++
-		log.Warn("opening another ZooKeeper session", "after", wait, "why", err)
+		level := slog.LevelDebug
+		if said.worth(fmt.Sprint(err), time.Now()) {
+			level = slog.LevelWarn
+		}
+		log.Log(ctx, level, "opening another ZooKeeper session", "after", wait, "why", err)
 		sleep(ctx, wait)
 	}
 	return nil
@@ -49,6 +55,24 @@ func under(ctx context.Context, s Session, use func(context.Context, Session) er
 		s.Close()
 	}
 	return err
+}
+
+// sayAgain is how long it is not said again that something is still as it was.
+const sayAgain = 10 * time.Minute
+
+// rarely finds out what is worth to be said of something that is tried again and again.
+type rarely struct {
+	what string
+	at   time.Time
+}
+
+// worth tells whether what is news, or was said so long ago that somebody may have missed it.
+func (r *rarely) worth(what string, now time.Time) bool {
+	if what == r.what && now.Sub(r.at) < sayAgain {
+		return false
+	}
+	r.what, r.at = what, now
+	return true
 }
 
 const (

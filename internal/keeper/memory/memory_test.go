@@ -1,11 +1,14 @@
 package memory_test
 
 import (
+	"context"
+	"errors"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/cloudname/nodee/internal/keeper"
 	"github.com/cloudname/nodee/internal/keeper/keepertest"
 	"github.com/cloudname/nodee/internal/keeper/memory"
 	"github.com/cloudname/nodee/test/leaktest"
@@ -30,3 +33,46 @@ func world() keepertest.World {
 
 func TestTree(t *testing.T)   { keepertest.Tree(t, world()) }
 func TestFaults(t *testing.T) { keepertest.Faults(t, world()) }
+
+// What a real server does too, but not when a test wants it.
+func TestFaultsOnDemand(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := memory.New()
+		k, other := server.Keeper(time.Minute), server.Keeper(time.Minute)
+		s, err := k.Open(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		o, err := other.Open(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer o.Close()
+		if _, err := s.Apply(t.Context(), keeper.CreateEphemeral("/e", nil)); err != nil {
+			t.Fatal(err)
+		}
+		w := keeper.NewWatch()
+		if _, _, err := s.Get(t.Context(), "/e", w); err != nil {
+			t.Fatal(err)
+		}
+		k.LoseWatches()
+		if _, err := o.Apply(t.Context(), keeper.Set("/e", nil, 0)); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.Take(); len(got) > 0 {
+			t.Errorf("a lost watch nudges %v", got)
+		}
+		k.Cut()
+		k.Expire()
+		if _, there, err := o.Exists(t.Context(), "/e", nil); there || err != nil {
+			t.Errorf("Exists = %v, %v; want what expired gone", there, err)
+		}
+		if err := s.Context().Err(); err != nil {
+			t.Errorf("who is cut off has learned that its session expired: %v", err)
+		}
+		k.Heal()
+		if err := context.Cause(s.Context()); !errors.Is(err, keeper.ErrExpired) {
+			t.Errorf("healed, the session is over because of %v; want ErrExpired", err)
+		}
+	})
+}
