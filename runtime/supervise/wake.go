@@ -77,8 +77,10 @@ func (u *unit) wakeStarted(ctx context.Context) {
 	}
 	found, err := u.cfg.Launcher.Find(ctx, u.key())
 	switch {
+	case u.rec.Handle != nil && (errors.Is(err, ErrEnded) || errors.Is(err, ErrNeverStarted)):
+		u.missed(ctx)
 	case u.rec.Handle != nil:
-		if err != nil && !errors.Is(err, ErrEnded) && !errors.Is(err, ErrNeverStarted) {
+		if err != nil {
 			u.log.Error("cannot look for its process; it is taken for running until Watch knows better", "err", err)
 		}
 		u.adopt(err == nil)
@@ -100,8 +102,24 @@ func (u *unit) wakeStarted(ctx context.Context) {
 	}
 }
 
-// adopt goes on with a start that was found again. One that has ended meanwhile is noticed
-// by Watch at once, and answered by the policy like any other end.
+// missed takes note of the end of a start while no daemon was there. Watch tells at once what
+// can be known of it, so that nobody is told that it runs; it is answered by the policy like
+// any other end. A main process that lives all the same, outside of its group, is watched on.
+func (u *unit) missed(ctx context.Context) {
+	u.state = Running
+	u.pid = u.cfg.Launcher.PID(u.rec.Handle)
+	short, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	exit, err := u.cfg.Launcher.Watch(short, u.rec.Handle)
+	if err != nil {
+		u.watch()
+		return
+	}
+	u.ended(exit)
+}
+
+// adopt goes on with a start that was found again, or could not be looked for: then Watch
+// tells whether it is there.
 func (u *unit) adopt(alive bool) {
 	u.state = Running
 	u.pid = u.cfg.Launcher.PID(u.rec.Handle)

@@ -31,6 +31,9 @@ func TestTheDaemonsRestart(t *testing.T) {
 			w.close()
 			w.end(exits(0))
 			w.open("boot")
+			if w.woke == service.StateRunning {
+				t.Error("it was told to run when it had ended")
+			}
 			if s := w.expect(service.StateBackoff); s.LastExit.Reason != service.ReasonUnknown {
 				t.Errorf("reason %s, want unknown", s.LastExit.Reason)
 			}

@@ -31,6 +31,7 @@ type world struct {
 
 	sup    *Supervisor
 	cancel context.CancelFunc
+	woke   service.State // the first that is told after open
 }
 
 type proc struct {
@@ -55,6 +56,8 @@ func (w *world) open(boot string) {
 	w.sup = New(ctx, Config{Kind: "service", Boot: boot, Launcher: w, Outfitter: w, Records: w, Desires: w, Journal: w,
 		Changed: func(string) {}, Log: slog.New(slog.DiscardHandler), Random: func() float64 { return 0.5 }})
 	<-w.sup.Open(unitName, w.record, w.want)
+	s, _ := w.sup.Status(unitName)
+	w.woke = s.State
 	synctest.Wait()
 }
 
