@@ -1,6 +1,6 @@
 // Package lab is a node with everything around it that a person needs for a first try, in
-// one process: the agent, and a repository with a demo artifact on the loopback. It is what
-// nodee dev runs.
+// one process: the agent, a cell of its own on the keeper in memory, and a repository with a
+// demo artifact on the loopback. It is what nodee dev runs.
 //
 // Dev owns every goroutine that it starts, through a group. It refuses to leave anything
 // running when it ends, unless it is asked to.
@@ -17,6 +17,8 @@ import (
 
 	"github.com/cloudname/nodee/api"
 	"github.com/cloudname/nodee/internal/group"
+	"github.com/cloudname/nodee/internal/keeper"
+	"github.com/cloudname/nodee/internal/keeper/memory"
 	"github.com/cloudname/nodee/internal/settings"
 	"github.com/cloudname/nodee/nodee"
 	"github.com/cloudname/nodee/runtime/service"
@@ -49,7 +51,7 @@ func Dev(ctx context.Context, o Options) (err error) {
 	}
 	o.Settings.Repositories = append(o.Settings.Repositories, repo.settings())
 	o.Settings.HTTP.RequireToken = "never"
-	agent, err := nodee.New(ctx, nodee.Config{Settings: o.Settings, Version: o.Version, Log: o.Log})
+	agent, err := nodee.New(ctx, nodee.Config{Settings: o.Settings, Version: o.Version, Log: o.Log, Keeper: o.keeper(), LeaveOnExit: !o.Keep})
 	if err != nil {
 		return errors.Join(err, repo.close())
 	}
@@ -62,6 +64,15 @@ func Dev(ctx context.Context, o Options) (err error) {
 		return errors.Join(o.show(ctx, alive, agent, repo), o.end(alive, agent))
 	})
 	return g.Wait()
+}
+
+// keeper is the cell's: one in memory, unless somebody wants to try a real ZooKeeper.
+func (o Options) keeper() keeper.Keeper {
+	z := o.Settings.ZooKeeper
+	if len(z.Servers) > 0 {
+		return nil
+	}
+	return memory.New().Keeper(z.SessionTimeout.Std())
 }
 
 // show starts the demo, tells about it and waits for the end of ctx, or of the agent.

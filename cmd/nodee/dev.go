@@ -51,10 +51,11 @@ func devSettings(fs *pflag.FlagSet) (settings.Settings, error) {
 	return settings.Load(fs, os.DevNull)
 }
 
-const devLong = `Runs a node to try: the daemon, a repository on the loopback with a demo
-artifact, and a demo service from it, all in one process. It needs no
-configuration, reads no configuration file, and asks for no token. Its files are
-in a prefix of its own: beside the default one, with -dev behind its name.
+const devLong = `Runs a node to try: the daemon, a cell in memory (a real ZooKeeper with
+--zookeeper-servers), a repository on the loopback with a demo artifact, and a
+demo service from it, all in one process. It needs no configuration, reads no
+configuration file, and asks for no token. Its files are in a prefix of its own:
+beside the default one, with -dev behind its name.
 
 It tells where the API is and what to type next. Ctrl-C stops all that it
 started, and leaves no process behind; with --keep the services run on, and the

@@ -73,7 +73,7 @@ var Nodee = House{
 		{Name: "node", Rooms: []string{"nodee"},
 			On: []string{"words", "vocabulary", "tools", "settings", "edge", "artifacts", "runtime", "api", "keeper", "cell", "presence", "node store", "node face"}},
 		{Name: "lab", Rooms: []string{"lab"},
-			On: []string{"words", "vocabulary", "tools", "settings", "artifacts", "runtime", "api", "client", "node"}},
+			On: []string{"words", "vocabulary", "tools", "settings", "artifacts", "runtime", "api", "client", "keeper", "node"}},
 		{Name: "cli", Rooms: []string{"cli"},
 			On: []string{"words", "vocabulary", "tools", "settings", "api", "client"}},
 		{Name: "command", Rooms: []string{"cmd/nodee"},
