@@ -86,6 +86,20 @@ type Events struct {
 	Events []service.Event `json:"events"`
 }
 
+// Endpoints is where running, healthy services are reached.
+type Endpoints struct {
+	Endpoints []Endpoint `json:"endpoints" doc:"By coordinate and name"`
+}
+
+// Endpoint is one address of a running, healthy service.
+type Endpoint struct {
+	Coordinate string `json:"coordinate"`
+	Name       string `json:"name" example:"http"`
+	Host       string `json:"host"`
+	Port       int    `json:"port"`
+	Protocol   string `json:"protocol" doc:"http, https or tcp, where Nodee runs the service"`
+}
+
 // Status tells about the node as a whole.
 type Status struct {
 	Node        Node              `json:"node"`

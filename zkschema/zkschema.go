@@ -84,6 +84,12 @@ func (c Cell) Report(name string) string { return c.Reports() + "/" + name }
 // Cloudname is where Cloudname 2 finds the status of a running service.
 func Cloudname(c service.Coordinate) string { return "/cn/" + c.Path() + "/status" }
 
+// CloudnameService is where the instances of a service are in Cloudname; its children are
+// their numbers.
+func CloudnameService(name, user, cell string) string {
+	return "/cn/" + cell + "/" + user + "/" + name
+}
+
 // decode reads a record into v, whose schema it returns in *schema.
 func decode(what string, data []byte, v any, schema *int) error {
 	if err := json.Unmarshal(data, v); err != nil {

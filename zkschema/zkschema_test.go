@@ -113,6 +113,7 @@ func TestPaths(t *testing.T) {
 	for got, want := range map[string]string{
 		cell.Node("n1"): "/meta/cell/nodes/n1", cell.Incarnation("n1"): "/meta/cell/incarnations/n1",
 		cell.Report("n1"): "/meta/cell/reports/n1", Cloudname(web): "/cn/fbu/borud/web/1/status",
+		CloudnameService("web", "borud", "fbu"): "/cn/fbu/borud/web",
 	} {
 		if got != want {
 			t.Errorf("path %s, want %s", got, want)

@@ -96,6 +96,7 @@ const (
 type Presence struct {
 	cfg     Config
 	changed change.Counter // of State and of Conflict
+	current current
 
 	mu        sync.Mutex
 	taken     string // the holder of our name; "" nobody else
@@ -156,6 +157,8 @@ var errAgain = errors.New("the registration has changed")
 
 // under is what is done under one session.
 func (p *Presence) under(ctx context.Context, s keeper.Session) error {
+	p.current.set(s)
+	defer p.current.set(nil)
 	defer func() {
 		if p.closes() {
 			s.Close()
