@@ -30,6 +30,7 @@ func TestTheDaemonsRestart(t *testing.T) {
 			w.open("boot")
 			w.close()
 			w.end(exits(0))
+			w.lookTakes = time.Millisecond
 			w.open("boot")
 			if w.woke == service.StateRunning {
 				t.Error("it was told to run when it had ended")

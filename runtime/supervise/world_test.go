@@ -20,6 +20,7 @@ type world struct {
 
 	// how processes behave
 	startTakes, stopTakes, prepareTakes time.Duration
+	lookTakes                           time.Duration // until it is known that a process has ended
 	startErr, prepareErr                error
 
 	procs   map[string]*proc // by start
@@ -158,6 +159,7 @@ func (w *world) proc(h Handle) *proc {
 func (w *world) Watch(ctx context.Context, h Handle) (Exit, error) {
 	p := w.proc(h)
 	if p == nil {
+		time.Sleep(w.lookTakes)
 		return Exit{At: time.Now()}, nil
 	}
 	select {
