@@ -58,6 +58,7 @@ type Agent struct {
 	services  change.Counter // of anything that a list of services shows
 	artifacts change.Counter // the same for artifacts
 	installs  installs
+	leaving   leaving
 	portsMu   sync.Mutex             // held while ports are chosen, so that nobody is given the same
 	useMu     sync.RWMutex           // held for writing while an artifact is removed, for reading while one is named
 	address   atomic.Pointer[string] // where HTTP is served, once it is
@@ -203,7 +204,7 @@ func (a *Agent) everything() map[string]bool {
 func (a *Agent) pass(g *group.Group, names map[string]bool) {
 	for name := range names {
 		c, err := service.ParseCoordinate(name)
-		if err != nil {
+		if err != nil || a.leaving.has(name) { // asked first: from here on nothing of it goes away
 			continue
 		}
 		d, ok := a.desires.Get(c)
@@ -233,32 +234,8 @@ func (a *Agent) take(g *group.Group, d store.Desire, step Step) {
 	case StepCancel:
 		a.installs.cancel(name, step.Run)
 	case StepForget:
-		if err := a.forget(d); err != nil {
-			a.log.Error("cannot remove a service yet, trying on", "service", name, "err", err)
-		}
+		a.leave(g, d)
 	}
-}
-
-// forget removes what is left of a service that has ended.
-func (a *Agent) forget(d store.Desire) error {
-	if d.Removal.Purge {
-		if err := rundir.Remove(a.dirs, d.Coordinate.Path()); err != nil {
-			return err
-		}
-	}
-	name := d.Coordinate.String()
-	// A unit that is let go of before its files are gone would be opened again at once, and
-	// again, as long as they cannot be removed. And "removed" comes before any new "desired".
-	err := a.desires.Forget(d.Coordinate, func() {
-		a.units.Forget(name)
-		a.journal.Append(service.Event{Coordinate: name, Type: service.EventRemoved, Generation: d.Generation, Why: d.Why})
-	})
-	if err != nil {
-		return err
-	}
-	a.artifacts.Bump() // used_by
-	a.services.Bump()
-	return nil
 }
 
 func newFetcher(t *tree.Tree, cfg Config) *fetch.Fetcher {

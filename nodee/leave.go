@@ -1,0 +1,74 @@
+package nodee
+
+import (
+	"context"
+	"sync"
+
+	"github.com/cloudname/nodee/internal/group"
+	"github.com/cloudname/nodee/nodee/store"
+	"github.com/cloudname/nodee/runtime/rundir"
+	"github.com/cloudname/nodee/runtime/service"
+)
+
+// leaving are the services of which what is left is being removed.
+type leaving struct {
+	mu    sync.Mutex
+	names map[string]bool
+}
+
+func (l *leaving) has(name string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.names[name]
+}
+
+func (l *leaving) set(name string, is bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.names == nil {
+		l.names = map[string]bool{}
+	}
+	if l.names[name] = is; !is {
+		delete(l.names, name)
+	}
+}
+
+// leave removes a service that has ended, beside the reconcile loop, which does not look at
+// it meanwhile: a runtime directory may hold a million files, and the other services do not
+// wait for that. What cannot be removed is tried again by the next sweep.
+func (a *Agent) leave(g *group.Group, d store.Desire) {
+	name := d.Coordinate.String()
+	a.leaving.set(name, true)
+	g.Aside("remove "+name, func(context.Context) error {
+		err := a.forget(d)
+		a.leaving.set(name, false)
+		if err != nil {
+			a.log.Error("cannot remove a service yet, trying on", "service", name, "err", err)
+			return nil
+		}
+		a.touch(name) // it may have been made anew, and not been looked at
+		return nil
+	})
+}
+
+// forget removes what is left of a service that has ended.
+func (a *Agent) forget(d store.Desire) error {
+	if d.Removal.Purge {
+		if err := rundir.Remove(a.dirs, d.Coordinate.Path()); err != nil {
+			return err
+		}
+	}
+	name := d.Coordinate.String()
+	// A unit that is let go of before its files are gone would be opened again at once, and
+	// again, as long as they cannot be removed. And "removed" comes before any new "desired".
+	err := a.desires.Forget(d.Coordinate, func() {
+		a.units.Forget(name)
+		a.journal.Append(service.Event{Coordinate: name, Type: service.EventRemoved, Generation: d.Generation, Why: d.Why})
+	})
+	if err != nil {
+		return err
+	}
+	a.artifacts.Bump() // used_by
+	a.services.Bump()
+	return nil
+}
