@@ -254,3 +254,20 @@ func TestNumbersInOptionsSurviveJSON(t *testing.T) {
 		t.Errorf("args %q, %v, equal %v; want %q", args, err, back.Equal(s), want)
 	}
 }
+
+func TestTemplatesThatCouldRunForEverAreRefused(t *testing.T) {
+	for _, text := range []string{
+		"{{range 1000000000000}}{{end}}", "{{if true}}{{range .Instance}}{{end}}{{end}}", "{{with .Cell}}{{else}}{{range 9000000000}}{{end}}{{end}}",
+		`{{define "a"}}{{template "a"}}{{end}}{{template "a"}}`,
+	} {
+		spec, err := json.Marshal(map[string]any{"command": "true", "args": []string{text}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = Decode(spec, JSON, "")
+		if f := fault.FieldsOf(err); len(f) != 1 || f[0].Location != "args[0]" || !strings.Contains(f[0].Message, "range") {
+			t.Errorf("%s: %+v", text, f)
+		}
+	}
+	decode(t, JSON, `{"command":"true","args":["{{if eq .Cell \"fbu\"}}a{{else}}{{with .Env.HOME}}{{.}}{{end}}{{end}}"]}`)
+}

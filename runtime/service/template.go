@@ -1,6 +1,7 @@
 package service
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"text/template"
+	tree "text/template/parse"
 
 	"github.com/cloudname/nodee/internal/fault"
 )
@@ -84,11 +86,30 @@ func renderOne(text string, v Vars) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("is no valid template: %s", readable(err))
 	}
+	if loops(t.Root) {
+		return "", errors.New("is no valid template: range and template are not for specs; name what is wanted")
+	}
 	var b strings.Builder
 	if err := t.Execute(limited{&b, 1 << 20}, v); err != nil {
 		return "", fmt.Errorf("cannot be filled in: %s", readable(err))
 	}
 	return b.String(), nil
+}
+
+// loops tells whether a template could run for ever: nothing ends it once it runs, and
+// {{range 1000000000000}} writes nothing that could be counted.
+func loops(n tree.Node) bool {
+	switch n := n.(type) {
+	case *tree.ListNode:
+		return n != nil && slices.ContainsFunc(n.Nodes, loops)
+	case *tree.IfNode:
+		return loops(n.List) || loops(n.ElseList)
+	case *tree.WithNode:
+		return loops(n.List) || loops(n.ElseList)
+	case *tree.RangeNode, *tree.TemplateNode:
+		return true
+	}
+	return false
 }
 
 var templateNoise = regexp.MustCompile(`^template: template:(\d+:)*\s*|executing "template" at `)
