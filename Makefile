@@ -21,6 +21,7 @@ run: build ## build, and run a node with a demo service until Ctrl-C
 
 test: ## run all tests and say how many ran; PKGS=./artifact/... for some
 	@scripts/need go
+	@scripts/zookeeper install
 	go tool gotestsum --format pkgname-and-test-fails -- -timeout 10m $(PKGS)
 
 check: tidy vet race leaks ## all that a change must pass
@@ -36,6 +37,7 @@ vet: ## go vet and staticcheck
 
 race: ## all tests, under the race detector
 	@scripts/need go gcc
+	@scripts/zookeeper install
 	CGO_ENABLED=1 go tool gotestsum --format pkgname-and-test-fails -- -race -timeout 20m $(PKGS)
 
 leaks: ## look for goroutines that tests leave behind

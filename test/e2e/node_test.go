@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -50,8 +51,28 @@ type node struct {
 	prefix string
 	args   []string
 	cmd    *exec.Cmd
-	log    *bytes.Buffer
+	log    *lines
 	client *client.Client
+}
+
+// lines is what a daemon says, which a test may read while it runs.
+type lines struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+// Write adds to what was said.
+func (l *lines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+// String returns what was said until now.
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 // start starts a daemon, and sees to it that nothing of it is left after the test.
@@ -66,7 +87,7 @@ func start(t *testing.T, args ...string) *node {
 // up starts the daemon and waits until it is ready.
 func (n *node) up() {
 	n.t.Helper()
-	n.log = &bytes.Buffer{}
+	n.log = &lines{}
 	n.cmd = exec.Command(binary, append([]string{"agent", "--prefix", n.prefix, "--http-addr", "127.0.0.1:0", "--node-name", "n1"}, n.args...)...)
 	n.cmd.Stdout, n.cmd.Stderr = n.log, n.log
 	if err := n.cmd.Start(); err != nil {
@@ -197,6 +218,23 @@ func (n *node) putAnd(wait client.Wait, name, spec string) api.Service {
 		n.t.Fatal(err)
 	}
 	return got.Value
+}
+
+// stop stops a service and waits until it has ended.
+func (n *node) stop(name string) {
+	n.t.Helper()
+	if _, err := n.client.CommandService(n.t.Context(), coordinate(n.t, name), client.Stop, client.Wait(limit)); err != nil {
+		n.t.Fatal(err)
+	}
+}
+
+func (n *node) metrics() string {
+	n.t.Helper()
+	b, err := n.client.Metrics(n.t.Context())
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return string(b)
 }
 
 func (n *node) service(name string) api.Service {
