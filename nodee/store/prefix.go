@@ -7,12 +7,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/google/uuid"
 	"golang.org/x/sys/unix"
@@ -104,14 +105,14 @@ func (p *Prefix) acquire() error {
 	if err != nil {
 		return fmt.Errorf("cannot open the lock of the prefix: %w", err)
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		pid, _ := io.ReadAll(io.LimitReader(f, 32))
+	if err := flock(f); err != nil {
+		pid := holder(f)
 		f.Close()
 		if !errors.Is(err, unix.EWOULDBLOCK) {
 			return fmt.Errorf("cannot lock %s: %w", path, err)
 		}
 		return fault.New(fault.Conflict, "prefix-in-use",
-			"another daemon uses the prefix %s: pid %s; stop it first, or choose another prefix with --prefix", p.Dir, strings.TrimSpace(string(pid)))
+			"another daemon uses the prefix %s: pid %s; stop it first, or choose another prefix with --prefix", p.Dir, pid)
 	}
 	err = f.Truncate(0)
 	if err == nil {
@@ -123,6 +124,38 @@ func (p *Prefix) acquire() error {
 	}
 	p.lock = f
 	return nil
+}
+
+// lockPatience is how long the lock of a daemon that is dead is waited for. A child that it
+// was about to start has the lock's descriptor too, from its fork until it is executed.
+const lockPatience = 2 * time.Second
+
+// flock locks f. It waits only where the daemon that the lock names is dead.
+func flock(f *os.File) error {
+	for deadline := time.Now().Add(lockPatience); ; {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if !errors.Is(err, unix.EWOULDBLOCK) || alive(holder(f)) || time.Now().After(deadline) {
+			return err
+		}
+		<-time.After(10 * time.Millisecond)
+	}
+}
+
+// holder reads who has written its pid into the lock.
+func holder(f *os.File) string {
+	pid := make([]byte, 32)
+	n, _ := f.ReadAt(pid, 0)
+	return strings.TrimSpace(string(pid[:n]))
+}
+
+// alive tells whether a process runs; a zombie does not. Without a number, somebody does.
+func alive(pid string) bool {
+	if _, err := strconv.Atoi(pid); err != nil {
+		return true
+	}
+	stat, err := os.ReadFile(filepath.Join("/proc", pid, "stat"))
+	_, state, _ := strings.Cut(string(stat), ") ")
+	return err == nil && !strings.HasPrefix(state, "Z")
 }
 
 // identity is what makes this node the same one after a restart, whatever its name.

@@ -3,9 +3,13 @@ package store
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/cloudname/nodee/internal/fault"
 )
@@ -104,5 +108,32 @@ func TestOnlyTheStateIsClosedToOthers(t *testing.T) {
 			}
 		}
 		p.Close()
+	}
+}
+
+// A daemon that was killed while it started a service leaves the lock to a child that is not
+// executed yet, for a moment.
+func TestTheLockOfADeadDaemonIsWaitedFor(t *testing.T) {
+	dir := t.TempDir()
+	if err := openPrefix(t, dir).Close(); err != nil {
+		t.Fatal(err)
+	}
+	dead := exec.Command("true")
+	if err := dead.Run(); err != nil {
+		t.Fatal(err)
+	}
+	child, err := os.OpenFile(filepath.Join(dir, "state", "lock"), os.O_RDWR|os.O_TRUNC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Flock(int(child.Fd()), unix.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fmt.Fprintln(child, dead.Process.Pid); err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(100*time.Millisecond, func() { child.Close() })
+	if err := openPrefix(t, dir).Close(); err != nil {
+		t.Error(err)
 	}
 }

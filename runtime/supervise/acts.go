@@ -30,7 +30,9 @@ func (u *unit) ask() {
 	u.rec.DrainSince = time.Time{}
 	if u.rec.Spec.Artifact == "" || u.rec.Software != "" {
 		u.feed(Installed, u.rec.Why)
+		return
 	}
+	u.rec.Why = "it waits for its artifact " + u.rec.Spec.Artifact
 }
 
 // provided takes the answer to ask: the artifact's folder, or why there is none.
@@ -198,9 +200,6 @@ func (u *unit) atRest() {
 	v := Judge(u.rec.Spec.Restart, *u.rec.LastExit, u.rec.LastExit.At.Sub(u.rec.StartedAt), u.rec.Tries, now, u.cfg.random())
 	u.rec.Start, u.rec.Handle, u.rec.Tries = "", nil, v.Tries
 	u.rec.Until = now.Add(v.Delay).UTC()
-	if v.Input == Restart {
-		u.rec.Totals.Restarts++
-	}
 	u.feed(v.Input, v.Why)
 }
 
@@ -214,11 +213,21 @@ func (u *unit) arm() {
 	u.event(service.EventBackoff, u.rec.Why)
 	delay := u.rec.Until.Sub(now)
 	if delay <= 0 {
-		u.feed(BackoffOver, u.rec.Why)
+		u.backoffOver(u.rec.Why)
 		return
 	}
 	u.saveOrSay()
 	u.timer.Reset(delay)
+}
+
+// backoffOver tries again. It is a restart if it answers an exit; what could not be started
+// before has nothing to be restarted.
+func (u *unit) backoffOver(why string) {
+	if u.rec.Tries.Waits == 0 {
+		u.rec.Tries.Restarts++
+		u.rec.Totals.Restarts++
+	}
+	u.feed(BackoffOver, why)
 }
 
 func (u *unit) settle(kind service.EventType, why string) {

@@ -49,10 +49,10 @@ func Judge(p service.Restart, e service.Exit, ran time.Duration, t Tries, now ti
 		}
 		return Verdict{Input: Fail, Tries: t, Why: fmt.Sprintf("%s, and all its %d restarts%s are used up", how, p.Max, within)}
 	}
-	t = t.count(p, now)
+	t = t.plan(p, now)
 	delay := Delay(p, t.N, random)
 	return Verdict{Input: Restart, Delay: delay, Tries: t,
-		Why: fmt.Sprintf("%s; restart %d in %s", how, t.Restarts, delay.Round(time.Millisecond))}
+		Why: fmt.Sprintf("%s; restart %d in %s", how, t.Restarts+1, delay.Round(time.Millisecond))}
 }
 
 // Delay is how long to wait before the n-th try.
@@ -78,9 +78,9 @@ func (t Tries) used(p service.Restart, now time.Time) int {
 	return n
 }
 
-// count adds a restart. Of the times only as many are kept as Max can ask for.
-func (t Tries) count(p service.Restart, now time.Time) Tries {
-	t.Restarts++
+// plan notes that a restart is due; it is counted among Restarts when it happens. Of the
+// times only as many are kept as Max can ask for.
+func (t Tries) plan(p service.Restart, now time.Time) Tries {
 	t.N++
 	if p.Window == 0 || p.Max == 0 {
 		t.Times = nil

@@ -70,10 +70,17 @@ func (s *Supervisor) Tell(name string, w Want) {
 }
 
 // Provide answers a unit that is installing for its run: the folder of what it runs from, or
-// an error, which wraps ErrFinal where trying again will not help.
+// an error, which wraps ErrFinal where trying again will not help. Once it returns, the
+// unit's status is that of a unit which has the answer.
 func (s *Supervisor) Provide(name string, run int64, folder string, err error) {
 	if u, ok := s.unit(name); ok {
-		u.post(s.tasks.Context(), func() { u.provided(run, folder, err) })
+		told := make(chan struct{})
+		u.post(s.tasks.Context(), func() { defer close(told); u.provided(run, folder, err) })
+		select {
+		case <-told:
+		case <-u.gone:
+		case <-s.tasks.Context().Done():
+		}
 	}
 }
 

@@ -71,7 +71,7 @@ func (u *unit) run(ctx context.Context) error {
 			}
 		case <-u.timer.C:
 			if u.state == Backoff {
-				u.feed(BackoffOver, "the wait is over")
+				u.backoffOver(u.rec.Why)
 			}
 		}
 	}
