@@ -94,6 +94,9 @@ func TestWrongSpecs(t *testing.T) {
 		`{"command":"x","env":{"A":1}}`:                                {"env.A", "put it in quotes"},
 		`{"command":"x","env":{"A=B":"1"}}`:                            {"env.A=B", "no name of a variable"},
 		`{"command":"x","env":{"NODEE_X":"1"}}`:                        {"env.NODEE_X", "set by Nodee"},
+		`{"command":"x","env":{"A":"***"}}`:                            {"env.A", "give the value itself"},
+		`{"command":"x","env":{"A":"{{.Env.A}}"}}`:                     {"env.A", `no entry for key "A"`},
+		`{"command":"x","args":["{{.Ports.admin-x}}"]}`:                {"args[0]", "there is no port admin-x"},
 		`{"command":"x","user":-1}`:                                    {"user", "name or number"},
 		`{"command":"x","user":"a b"}`:                                 {"user", "name or number"},
 		`{"command":"x","restart":"always"}`:                           {"restart", "must be a table"},
@@ -192,6 +195,14 @@ func TestRender(t *testing.T) {
 	}
 	if got.Drain.HTTP != "http://127.0.0.1:31000/drain" || got.Env["HOME"] != "/h" {
 		t.Errorf("drain %q, env %v", got.Drain.HTTP, got.Env)
+	}
+}
+
+func TestVariablesAreBuiltOutOfEachOther(t *testing.T) {
+	s := decode(t, JSON, `{"command":"x","env":{"A":"a{{.Env.B}}","B":"b{{.Env.C}}","C":"c","PATH":"{{.Env.HOME}}:{{.Env.PATH}}","D":"{{.Env.PATH}}"},"args":["{{.Ports.admin-x}}"],"ports":{"admin-x":0}}`)
+	got, err := s.Render(Vars{Ports: map[string]int{"admin-x": 31001}, Env: map[string]string{"HOME": "/h", "PATH": "/bin"}})
+	if err != nil || got.Env["A"] != "abc" || got.Env["PATH"] != "/h:/bin" || got.Env["D"] != "/h:/bin" || got.Args[0] != "31001" {
+		t.Errorf("env %v, args %v, %v", got.Env, got.Args, err)
 	}
 }
 

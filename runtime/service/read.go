@@ -155,6 +155,8 @@ func readEnv(r *reader, into map[string]string) {
 			sub.fault(key, nil, "must be a string, not %s; put it in quotes", kindOf(v))
 		case strings.ContainsRune(s, 0):
 			sub.fault(key, nil, "must not hold a NUL character")
+		case s == mask:
+			sub.fault(key, nil, "is what a reader without the token is shown; give the value itself")
 		default:
 			into[key] = s
 		}

@@ -101,11 +101,14 @@ func (s Spec) Equal(o Spec) bool {
 	return errA == nil && errB == nil && bytes.Equal(a, b)
 }
 
+// mask stands for a value that the reader is not to see.
+const mask = "***"
+
 // Masked returns s with every value of Env hidden, for readers who are not trusted with them.
 func (s Spec) Masked() Spec {
 	env := make(map[string]string, len(s.Env))
 	for k := range s.Env {
-		env[k] = "***"
+		env[k] = mask
 	}
 	s.Env = env
 	return s

@@ -36,14 +36,11 @@ type Rendered struct {
 }
 
 // Render fills in the templates of s. v.Env holds the variables that every service gets;
-// those of the spec that hold no template join them before anything is rendered, so that a
-// value can be built out of others without an order to think of. The error has every fault.
+// those of the spec join them. The error has every fault.
 func (s Spec) Render(v Vars) (Rendered, error) {
-	out := Rendered{Env: maps.Clone(v.Env)}
-	if out.Env == nil {
-		out.Env = map[string]string{}
-	}
-	var faults []fault.Field
+	env, faults := s.renderEnv(v)
+	out := Rendered{Env: env}
+	v.Env = env
 	render := func(where, text string) string {
 		done, err := renderOne(text, v)
 		if err != nil {
@@ -51,16 +48,6 @@ func (s Spec) Render(v Vars) (Rendered, error) {
 		}
 		return done
 	}
-	for key, text := range s.Env {
-		if !hasTemplate(text) {
-			out.Env[key] = text
-		}
-	}
-	v.Env = maps.Clone(out.Env)
-	for _, key := range slices.Sorted(maps.Keys(s.Env)) {
-		out.Env[key] = render("env."+key, s.Env[key])
-	}
-	v.Env = out.Env
 	out.Args, _ = OptionArgs(s.Options, func(where, text string) (string, error) { return render(where, text), nil })
 	for i, text := range s.Args {
 		out.Args = append(out.Args, render(fmt.Sprintf("args[%d]", i), text))
@@ -76,13 +63,58 @@ func (s Spec) Render(v Vars) (Rendered, error) {
 	return out, fault.Fields("the templates of the spec cannot be filled in", faults)
 }
 
+// renderEnv fills in the templates of the variables, each once those that it names are
+// filled in: a value can be built out of others without an order to think of. One that
+// names itself means what every service gets: PATH = "/own/bin:{{.Env.PATH}}". What is left
+// names something that is not there.
+func (s Spec) renderEnv(v Vars) (map[string]string, []fault.Field) {
+	base, left := v.Env, maps.Clone(s.Env)
+	v.Env = map[string]string{}
+	for key, value := range base {
+		if _, own := left[key]; !own {
+			v.Env[key] = value
+		}
+	}
+	for {
+		before := len(left)
+		var faults []fault.Field
+		for _, key := range slices.Sorted(maps.Keys(left)) {
+			if value, ok := base[key]; ok {
+				v.Env[key] = value
+			}
+			done, err := renderOne(left[key], v)
+			if err != nil {
+				delete(v.Env, key)
+				faults = append(faults, fault.Field{Location: "env." + key, Message: err.Error()})
+				continue
+			}
+			v.Env[key] = done
+			delete(left, key)
+		}
+		if len(left) == before || len(left) == 0 {
+			return v.Env, faults
+		}
+	}
+}
+
+// portPath is a port's name as people write it in a template, where it may hold a "-", which
+// is not for a field's name. It is asked for by a function then.
+var portPath = regexp.MustCompile(`\.Ports\.([a-z][a-z0-9_]*-[a-z0-9_-]*)`)
+
 func hasTemplate(text string) bool { return strings.Contains(text, "{{") }
 
 func renderOne(text string, v Vars) (string, error) {
 	if !hasTemplate(text) {
 		return text, nil
 	}
-	t, err := template.New("template").Option("missingkey=error").Parse(text)
+	port := func(name string) (int, error) {
+		if p, ok := v.Ports[name]; ok {
+			return p, nil
+		}
+		return 0, fmt.Errorf("there is no port %s", name)
+	}
+	text = templatePart.ReplaceAllStringFunc(text, func(part string) string { return portPath.ReplaceAllString(part, `(port "$1")`) })
+	t, err := template.New("template").Funcs(template.FuncMap{"port": port}).Option("missingkey=error").Parse(text)
 	if err != nil {
 		return "", fmt.Errorf("is no valid template: %s", readable(err))
 	}
