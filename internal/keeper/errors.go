@@ -27,6 +27,9 @@ var (
 	ErrExpired = fault.New(fault.Unavailable, "session-expired", "the ZooKeeper session has expired")
 	ErrClosed  = fault.New(fault.Unavailable, "session-closed", "the ZooKeeper session was closed")
 	ErrLeft    = fault.New(fault.Unavailable, "session-left", "the ZooKeeper session was left")
+	// ErrRefused is another: servers are there, and none takes the session, as after they came
+	// back empty or from a backup.
+	ErrRefused = fault.New(fault.Unavailable, "session-refused", "the ZooKeeper servers have refused the session for longer than it lives; did they lose data?")
 	// ErrLapsed: a lease ran out because no quorum answered in time.
 	ErrLapsed = fault.New(fault.Unavailable, "lease-lapsed", "the lease has lapsed: no majority of the ZooKeeper servers answered in time")
 )

@@ -48,8 +48,8 @@ type Session interface {
 	Tree
 	// Info tells what the servers know it as.
 	Info() Info
-	// Context ends when the session is known to be over: ErrExpired, ErrClosed or ErrLeft
-	// is its cause. It says nothing of a session that nobody hears from: see Hold.
+	// Context ends when the session is known to be over: ErrExpired, ErrRefused, ErrClosed or
+	// ErrLeft is its cause. It says nothing of a session that nobody hears from: see Hold.
 	Context() context.Context
 	// Close ends the session, and its ephemeral nodes with it, at once where a server can be
 	// reached; otherwise it lapses. It takes three seconds at most.

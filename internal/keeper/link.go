@@ -4,9 +4,12 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -22,9 +25,10 @@ type link struct {
 	id      atomic.Int64
 	muted   atomic.Bool
 
-	mu   sync.Mutex
-	gone bool     // no connection may live
-	conn net.Conn // the last one
+	mu     sync.Mutex
+	gone   bool      // no connection may live
+	conn   net.Conn  // the last one
+	unsaid time.Time // when a server first hung up without an answer, since one has answered
 }
 
 func newLink(ctx context.Context, asked time.Duration, failed func(error)) *link {
@@ -110,10 +114,40 @@ func (w *wire) Read(b []byte) (int, error) {
 			w.link.learn(w.head)
 		}
 	}
+	if err != nil && len(w.head) < headBytes && hungUp(err) {
+		w.link.refused(w.RemoteAddr())
+	}
 	return n, err
 }
 
+// hungUp tells whether it is the server that has ended the connection.
+func hungUp(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)
+}
+
+// refused notes that a server would not talk: it does not serve yet, or it knows less than
+// the session has seen, and says so to nobody but its own log.
+func (l *link) refused(server net.Addr) {
+	l.mu.Lock()
+	if l.unsaid.IsZero() {
+		l.unsaid = time.Now()
+	}
+	l.mu.Unlock()
+	l.failed(fmt.Errorf("%v has ended the connection without a word", server))
+}
+
+// hopeless tells whether servers are there and will not have the session any more: one that
+// they refuse for longer than it lives has expired, or is not known to them.
+func (l *link) hopeless() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.session() != 0 && !l.unsaid.IsZero() && time.Since(l.unsaid) > l.timeout()
+}
+
 func (l *link) learn(head []byte) {
+	l.mu.Lock()
+	l.unsaid = time.Time{}
+	l.mu.Unlock()
 	if id := int64(binary.BigEndian.Uint64(head[sessionAt:])); id != 0 {
 		l.id.Store(id)
 		l.granted.Store(int64(int32(binary.BigEndian.Uint32(head[timeoutAt:]))))

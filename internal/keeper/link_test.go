@@ -87,6 +87,41 @@ func TestLearnsFromTheFirstAnswer(t *testing.T) {
 	}
 }
 
+func TestASessionThatServersRefuse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLink(t.Context(), 4*time.Second, func(error) {})
+		// talk has a server say something and hang up.
+		talk := func(said []byte) {
+			client, server := net.Pipe()
+			w := &wire{Conn: client, link: l}
+			go func() { _, _ = server.Write(said); _ = server.Close() }()
+			_, _ = io.ReadAll(w)
+			_ = client.Close()
+		}
+		hopeless := func(want bool, why string) {
+			t.Helper()
+			if l.hopeless() != want {
+				t.Errorf("hopeless is %v: %s", !want, why)
+			}
+		}
+		talk(nil)
+		time.Sleep(time.Minute)
+		hopeless(false, "there is no session yet that could be given up")
+		talk(firstAnswer(4*time.Second, 7))
+		hopeless(false, "a server has answered")
+		time.Sleep(time.Minute)
+		hopeless(false, "no server was there to refuse it")
+		talk(nil)
+		time.Sleep(4 * time.Second)
+		hopeless(false, "it may live")
+		talk(firstAnswer(0, 0)[:headBytes-1])
+		time.Sleep(time.Millisecond)
+		hopeless(true, "it was refused for longer than it lives")
+		talk(firstAnswer(4*time.Second, 7))
+		hopeless(false, "a server has answered")
+	})
+}
+
 func TestNothingLeavesAMutedLink(t *testing.T) {
 	w, server := piped(t, time.Second)
 	w.link.mute()

@@ -132,10 +132,17 @@ func (s *session) down() {
 	}
 }
 
-// failed notes why a server could not be reached.
+// failed notes why a server could not be reached, and gives the session up when there is no
+// hope for it: the library would try for ever.
 func (s *session) failed(err error) {
-	if s.Context().Err() == nil {
-		s.status.Failed(err.Error())
+	if s.Context().Err() != nil {
+		return
+	}
+	s.status.Failed(err.Error())
+	if s.link.hopeless() {
+		s.calm.Store(false)
+		s.log.Warn("the ZooKeeper servers refuse the session, giving it up", "session", SessionName(s.link.session()), "why", err)
+		s.end(ErrRefused)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"net"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -169,6 +170,28 @@ func TestDownAndUp(t *testing.T) {
 	e.Up()
 	survives(t, s, "/e") // the clocks of all sessions begin anew with the server
 	keepertest.Eventually(t, "a watch from before the crash fires", func() bool { return len(w.Take()) > 0 })
+}
+
+// Servers that come back empty refuse a session that has seen more than they know, for ever.
+// It is given up, and there is another.
+func TestBackWithoutData(t *testing.T) {
+	t.Parallel()
+	e := keepertest.Start(t, 1)
+	k := keepertest.Connect(t, 2*time.Second, e.Servers...)
+	s := holds(t, k, "/e")
+	for range 20 {
+		if _, err := s.Apply(t.Context(), keeper.Set("/e", nil, keeper.AnyVersion)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	e.Kill(1)
+	e.Rewrite(1, func(config string) string { return strings.Replace(config, "/data", "/empty", 1) })
+	e.Up()
+	keepertest.Eventually(t, "the session is over", func() bool { return s.Context().Err() != nil })
+	if err := context.Cause(s.Context()); !errors.Is(err, keeper.ErrRefused) {
+		t.Errorf("it ended because %v; want ErrRefused", err)
+	}
+	survives(t, holds(t, k, "/e"), "/e")
 }
 
 func TestEnsemble(t *testing.T) {
