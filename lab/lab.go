@@ -50,7 +50,6 @@ func Dev(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	o.Settings.Repositories = append(o.Settings.Repositories, repo.settings())
-	o.Settings.HTTP.RequireToken = "never"
 	agent, err := nodee.New(ctx, nodee.Config{Settings: o.Settings, Version: o.Version, Log: o.Log, Keeper: o.keeper(), LeaveOnExit: !o.Keep})
 	if err != nil {
 		return errors.Join(err, repo.close())

@@ -54,7 +54,7 @@ func (a *Agent) RemoveArtifact(ctx context.Context, id artifact.ID) error {
 	a.useMu.Lock()
 	defer a.useMu.Unlock()
 	if users := a.users()[id]; len(users) > 0 {
-		return fault.New(fault.Conflict, "artifact-in-use", "cannot remove %s: %s needs it; remove the service first, or give it another artifact",
+		return fault.New(fault.Conflict, "artifact-in-use", "cannot remove %s: it is needed by %s; remove the service first, or give it another artifact",
 			id, strings.Join(users, ", "))
 	}
 	return a.tree.Remove(ctx, id)

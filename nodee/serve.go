@@ -50,8 +50,21 @@ func (a *Agent) serve(ctx context.Context) error {
 		Log: a.log, Metrics: a.registry,
 	})
 	api.Add(rest.Routes(a)...)
+	if s.HTTP.RequireToken == "never" && !loopback(s.HTTP.Addr) {
+		a.log.Warn("whoever reaches this node can run anything on it: it asks for no token and listens beyond the loopback", "address", s.HTTP.Addr)
+	}
 	a.log.Info("the node is up", "address", url, "prefix", a.prefix.Dir, "version", a.cfg.Version)
 	return server.Serve(ctx, api)
+}
+
+// loopback tells whether an address can be reached from this host alone.
+func loopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // hosts are the names that requests may be addressed to, beside those of the loopback.

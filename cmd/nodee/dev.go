@@ -30,18 +30,26 @@ func dev() *cobra.Command {
 	cmd.Flags().BoolVar(&keep, "keep", false, "leave what was started running on exit")
 	logs.register(cmd)
 	settings.Flags(cmd.Flags())
+	for name, value := range devDefaults() {
+		cmd.Flags().Lookup(name).DefValue = value // what the help shows
+	}
 	return cmd
 }
 
-// devSettings is the configuration of a node to try: what the flags say, and where they
-// say nothing a prefix of its own, so that it never meets the host's real daemon, and no
-// token. No configuration file has a say: those are for real ones.
-func devSettings(fs *pflag.FlagSet) (settings.Settings, error) {
+// devDefaults is what a node to try has of its own: a prefix, so that it never meets the
+// host's real daemon, and no token.
+func devDefaults() map[string]string {
 	own := map[string]string{"http-require-token": "never"}
 	if prefix := settings.Default().Prefix; prefix != "" {
 		own["prefix"] = prefix + "-dev"
 	}
-	for name, value := range own {
+	return own
+}
+
+// devSettings is the configuration of a node to try: what the flags say, else devDefaults.
+// No configuration file has a say: those are for real ones.
+func devSettings(fs *pflag.FlagSet) (settings.Settings, error) {
+	for name, value := range devDefaults() {
 		if !fs.Changed(name) {
 			if err := fs.Set(name, value); err != nil {
 				return settings.Settings{}, err
@@ -59,7 +67,8 @@ beside the default one, with -dev behind its name.
 
 It tells where the API is and what to type next. Ctrl-C stops all that it
 started, and leaves no process behind; with --keep the services run on, and the
-next "nodee dev" with the same prefix finds them again.`
+next "nodee dev" with the same prefix finds them again. A second Ctrl-C does not
+wait for services that take their time to end: they are left running then.`
 
 const devExample = `  nodee dev
   nodee dev --prefix /tmp/nodee-dev --http-addr 127.0.0.1:0

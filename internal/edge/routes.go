@@ -128,9 +128,12 @@ func operation(b binding) huma.Operation {
 	return huma.Operation{
 		Method: b.Method, Path: b.Path, OperationID: b.ID,
 		Summary: b.Summary, Description: b.Description, Tags: b.Tags,
-		DefaultStatus:    b.Status,
-		Hidden:           b.onlyEvents,
-		Metadata:         map[string]any{bindingKey: b},
+		DefaultStatus: b.Status,
+		Hidden:        b.onlyEvents,
+		Metadata:      map[string]any{bindingKey: b},
+		// A slip such as ?strat=false would do the opposite of what was meant.
+		RejectUnknownQueryParameters: true,
+
 		SkipValidateBody: b.Body != nil, // it is described here, and read by its handler
 		// takeBody has done what these are for; huma's would answer otherwise, and its
 		// deadline stays on the connection.

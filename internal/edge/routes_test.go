@@ -117,3 +117,12 @@ func TestFaultyTablesPanic(t *testing.T) {
 		})
 	}
 }
+
+// ?dyr=true would have done what was only to be tried.
+func TestAMistypedParameterIsRefused(t *testing.T) {
+	url := serve(t, newAPI(t, config(), table()...))
+	p := answerTo(t, request{method: "PUT", url: url + "/things/a?dyr=true", body: `{"name":"b","count":0}`, token: rightToken}).problem(t, 422, "invalid")
+	if len(p.Errors) != 1 || p.Errors[0].Location != "query.dyr" {
+		t.Errorf("errors %+v, want one at query.dyr", p.Errors)
+	}
+}

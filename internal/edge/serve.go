@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"time"
 
 	"github.com/cloudname/nodee/internal/fault"
@@ -86,10 +87,15 @@ func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
 // URL returns the address as a URL, without a slash at its end.
 func (s *Server) URL() string {
-	if s.tls != nil {
-		return "https://" + s.Addr().String()
+	addr := s.Addr().String()
+	// Who listens everywhere is reached by the loopback; "everywhere" is no address to call.
+	if tcp, ok := s.Addr().(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(tcp.Port))
 	}
-	return "http://" + s.Addr().String()
+	if s.tls != nil {
+		return "https://" + addr
+	}
+	return "http://" + addr
 }
 
 // Close gives the address back, for a server that is never served.

@@ -245,3 +245,16 @@ func waitUntil(t *testing.T, so func() bool) {
 		}
 	}
 }
+
+func TestWhoListensEverywhereIsReachedByTheLoopback(t *testing.T) {
+	for _, addr := range []string{":0", "0.0.0.0:0", "[::]:0"} {
+		s, err := Listen(t.Context(), addr, TLS{}, quiet)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if url := s.URL(); !strings.HasPrefix(url, "http://127.0.0.1:") {
+			t.Errorf("%s is said to be at %s", addr, url)
+		}
+		s.Close()
+	}
+}
