@@ -305,6 +305,16 @@ func TestTwoOfOneName(t *testing.T) {
 		if n, _ := w.node("n1"); n.ID != "a" {
 			t.Errorf("the name is %q's", n.ID)
 		}
+		second.keeper.Cut() // then nobody knows whose the name is
+		time.Sleep(2 * timeout)
+		if st := second.p.State(); st.Link != "lost" || st.Holder != "" || st.Why == "" {
+			t.Errorf("cut off, the second says %+v", st)
+		}
+		second.keeper.Heal()
+		time.Sleep(time.Minute)
+		if st := second.p.State(); st.Link != NameTaken {
+			t.Errorf("no longer cut off, the second says %+v", st)
+		}
 		first.stop()
 		time.Sleep(2*timeout + takenPause)
 		if n, _ := w.node("n1"); n.ID != "b" || second.p.State().Link != "connected" || w.cloudname(0) != "RUNNING 31000" {
