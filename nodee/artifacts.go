@@ -53,11 +53,25 @@ func (a *Agent) Artifact(id artifact.ID) (api.Artifact, error) {
 func (a *Agent) RemoveArtifact(ctx context.Context, id artifact.ID) error {
 	a.useMu.Lock()
 	defer a.useMu.Unlock()
-	if users := a.users()[id]; len(users) > 0 {
+	if users := a.holders(id); len(users) > 0 {
 		return fault.New(fault.Conflict, "artifact-in-use", "cannot remove %s: it is needed by %s; remove the service first, or give it another artifact",
 			id, strings.Join(users, ", "))
 	}
-	return a.tree.Remove(ctx, id)
+	return a.tree.Remove(context.WithoutCancel(ctx), id) // a caller who leaves must not leave files behind
+}
+
+// holders tells who needs an artifact: services that name it, and those whose run of an
+// earlier spec still uses it.
+func (a *Agent) holders(id artifact.ID) []string {
+	out := a.users()[id]
+	art, ok := a.tree.Get(id)
+	for _, d := range a.desires.All() {
+		u := a.status(d.Coordinate)
+		if name := d.Coordinate.String(); ok && u.Software == art.Path && !u.State.Settled() && !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	return out
 }
 
 // VerifyArtifact compares a version with its manifest.

@@ -97,7 +97,7 @@ func (a *Agent) AwaitRemoval(ctx context.Context, c service.Coordinate) error {
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return fault.New(fault.Timeout, "not-in-time", "%s has not ended yet: %s; its removal goes on", c, a.status(c).Why)
+			return fault.New(fault.Timeout, "not-in-time", "%s has not ended yet: %s; its removal goes on", c, a.view(d).Why)
 		}
 	}
 }

@@ -12,9 +12,12 @@ import (
 
 // leaving are the services of which what is left is being removed.
 type leaving struct {
-	mu    sync.Mutex
-	names map[string]bool
+	mu     sync.Mutex
+	names  map[string]bool  // that is under way
+	failed map[string]error // why it did not succeed the last time
 }
+
+func newLeaving() leaving { return leaving{names: map[string]bool{}, failed: map[string]error{}} }
 
 func (l *leaving) has(name string) bool {
 	l.mu.Lock()
@@ -22,14 +25,27 @@ func (l *leaving) has(name string) bool {
 	return l.names[name]
 }
 
-func (l *leaving) set(name string, is bool) {
+// trouble is why a service could not be removed the last time; nil when it was not tried, or
+// is gone.
+func (l *leaving) trouble(name string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.names == nil {
-		l.names = map[string]bool{}
-	}
-	if l.names[name] = is; !is {
-		delete(l.names, name)
+	return l.failed[name]
+}
+
+func (l *leaving) begin(name string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.names[name] = true
+}
+
+func (l *leaving) end(name string, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.names, name)
+	delete(l.failed, name)
+	if err != nil {
+		l.failed[name] = err
 	}
 }
 
@@ -38,11 +54,12 @@ func (l *leaving) set(name string, is bool) {
 // wait for that. What cannot be removed is tried again by the next sweep.
 func (a *Agent) leave(g *group.Group, d store.Desire) {
 	name := d.Coordinate.String()
-	a.leaving.set(name, true)
+	a.leaving.begin(name)
 	g.Aside("remove "+name, func(context.Context) error {
 		err := a.forget(d)
-		a.leaving.set(name, false)
+		a.leaving.end(name, err)
 		if err != nil {
+			a.services.Bump() // whoever waits for it is told why
 			a.log.Error("cannot remove a service yet, trying on", "service", name, "err", err)
 			return nil
 		}

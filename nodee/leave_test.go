@@ -1,6 +1,8 @@
 package nodee
 
 import (
+	"errors"
+	"strings"
 	"testing"
 
 	"github.com/cloudname/nodee/nodee/store"
@@ -15,7 +17,7 @@ func TestWhatIsLeavingIsNotLookedAt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a.leaving.set(c.String(), true)
+	a.leaving.begin(c.String())
 	d := first(c, service.Spec{Command: "/bin/true"}, nil, false)
 	if err := a.desires.Create(d, func(store.Desire) {}); err != nil {
 		t.Fatal(err)
@@ -24,7 +26,7 @@ func TestWhatIsLeavingIsNotLookedAt(t *testing.T) {
 	if _, ok := a.units.Status(c.String()); ok {
 		t.Error("it has a unit")
 	}
-	a.leaving.set(c.String(), false)
+	a.leaving.end(c.String(), nil)
 	a.pass(nil, a.everything())
 	if _, ok := a.units.Status(c.String()); !ok {
 		t.Error("it has no unit")
@@ -55,5 +57,26 @@ func TestPutRemovedAndPutAgain(t *testing.T) {
 		if err := a.AwaitRemoval(t.Context(), c); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// Who waits for a removal is told why it does not come to its end.
+func TestARemovalThatFailsSaysWhy(t *testing.T) {
+	a := openAgent(t, t.TempDir())
+	c, err := service.ParseCoordinate("1.web.borud.fbu")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := first(c, service.Spec{Command: "/bin/true"}, nil, false)
+	d.Removal = &store.Removal{}
+	a.leaving.begin(c.String())
+	a.leaving.end(c.String(), errors.New("a file is busy"))
+	if why := a.view(d).Why; !strings.Contains(why, "a file is busy") {
+		t.Errorf("why = %q", why)
+	}
+	a.leaving.begin(c.String())
+	a.leaving.end(c.String(), nil)
+	if why := a.view(d).Why; strings.Contains(why, "a file is busy") {
+		t.Errorf("why = %q, of the try before", why)
 	}
 }

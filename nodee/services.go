@@ -288,6 +288,12 @@ func (a *Agent) view(d store.Desire) api.Service {
 		started := u.StartedAt.UTC()
 		s.PID, s.StartedAt, s.UptimeSeconds = &u.PID, &started, time.Since(started).Seconds()
 	}
+	if d.Removal != nil {
+		s.Why += "; its removal was asked for"
+		if err := a.leaving.trouble(s.Coordinate); err != nil {
+			s.Why = "it cannot be removed yet, that is tried on: " + err.Error()
+		}
+	}
 	if holder := a.conflict(d, u); holder != "" {
 		s.Why += "; " + holder
 	}
