@@ -77,7 +77,7 @@ type Agent struct {
 func New(ctx context.Context, cfg Config) (_ *Agent, err error) {
 	a := &Agent{
 		cfg: cfg, log: cfg.Log, started: time.Now(), listening: make(chan struct{}), ready: make(chan struct{}),
-		dirty: map[string]bool{}, nudge: make(chan struct{}, 1), installs: installs{under: map[string]*install{}},
+		dirty: map[string]bool{}, nudge: make(chan struct{}, 1), installs: installs{under: map[string]*install{}}, leaving: newLeaving(),
 	}
 	a.registry = newRegistry(a)
 	defer func() {
