@@ -13,6 +13,7 @@ import (
 	"github.com/cloudname/nodee/runtime/ports"
 	"github.com/cloudname/nodee/runtime/service"
 	"github.com/cloudname/nodee/runtime/supervise"
+	"github.com/cloudname/nodee/zkschema"
 )
 
 // PutService makes a service what the spec says, and has it run if start is true. It tells
@@ -26,10 +27,8 @@ func (a *Agent) PutService(_ context.Context, c service.Coordinate, spec service
 	a.portsMu.Lock()
 	defer a.portsMu.Unlock()
 	old, exists := a.desires.Get(c)
-	if exists {
-		if err := changeable(old); err != nil {
-			return api.Service{}, false, err
-		}
+	if err := acceptable(old, exists, len(a.desires.All())); err != nil {
+		return api.Service{}, false, err
 	}
 	listening, err := ports.Host{}.Listening()
 	if err != nil {
@@ -162,6 +161,17 @@ func command(d *store.Desire, verb string, u supervise.Status) (bool, error) {
 		d.Run = d.Generation
 	}
 	return true, nil
+}
+
+// acceptable refuses a PUT for the sake of what there is already.
+func acceptable(old store.Desire, exists bool, services int) error {
+	if exists {
+		return changeable(old)
+	}
+	if services >= zkschema.MaxUnits {
+		return fault.New(fault.Conflict, "node-full", "the node is full: it has %d services, as many as a node can have; remove one first, or use another node", services)
+	}
+	return nil
 }
 
 // changeable refuses services that are on their way out, or that are somebody else's.

@@ -98,6 +98,19 @@ func TestWhatMayNotBeChanged(t *testing.T) {
 	}
 }
 
+func TestANodeCanBeFull(t *testing.T) {
+	old := desire(service.Running, 1, 1)
+	if err := acceptable(store.Desire{}, false, 1000); fault.SlugOf(err) != "node-full" {
+		t.Errorf("one more than there may be: %v", err)
+	}
+	if err := acceptable(store.Desire{}, false, 999); err != nil {
+		t.Errorf("the last one: %v", err)
+	}
+	if err := acceptable(old, true, 1000); err != nil {
+		t.Errorf("a change of one that is there: %v", err)
+	}
+}
+
 func TestJudge(t *testing.T) {
 	now := time.Now()
 	for name, c := range map[string]struct {
