@@ -89,14 +89,24 @@ func (c *Config) drainExec(ctx context.Context, handle Handle, l Launch) error {
 	return nil
 }
 
+// drainClient asks the service itself and nobody else: it takes no proxy out of the daemon's
+// environment, follows no redirects (one is no "yes") and keeps no connection.
+var drainClient = &http.Client{
+	Transport:     &http.Transport{DisableKeepAlives: true},
+	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+}
+
+// drainTry bounds one request of a drain step.
+const drainTry = 10 * time.Second
+
 func drainPost(ctx context.Context, url string) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*drainPause)
+	ctx, cancel := context.WithTimeout(ctx, drainTry)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, nil)
 	if err != nil {
 		return err
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := drainClient.Do(req)
 	if err != nil {
 		return err
 	}
