@@ -14,6 +14,7 @@ func TestDrainOverHTTPAsksTheServiceAlone(t *testing.T) {
 	var strangers atomic.Int32
 	stranger := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { strangers.Add(1) }))
 	defer stranger.Close()
+	t.Setenv("HTTP_PROXY", stranger.URL) // before the first request: net/http looks once
 	answers := map[string]int{"/done": http.StatusNoContent, "/moved": http.StatusTemporaryRedirect, "/broken": http.StatusInternalServerError}
 	drains := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Location", stranger.URL)
@@ -25,7 +26,6 @@ func TestDrainOverHTTPAsksTheServiceAlone(t *testing.T) {
 			t.Errorf("an answer of %d: %v", code, err)
 		}
 	}
-	t.Setenv("HTTP_PROXY", stranger.URL)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	if err := drainPost(ctx, "http://service.invalid/drain"); err == nil {
