@@ -64,6 +64,11 @@ func Delay(p service.Restart, n int, random float64) time.Duration {
 	return time.Duration(math.Min(d*(1+p.Jitter*(2*random-1)), 1<<62))
 }
 
+// longest is the longest that Delay can say.
+func longest(p service.Restart) time.Duration {
+	return max(Delay(p, 1, 1), Delay(p, math.MaxInt32, 1))
+}
+
 // used counts the restarts that Max limits.
 func (t Tries) used(p service.Restart, now time.Time) int {
 	if p.Window == 0 {

@@ -136,3 +136,18 @@ func TestALongRunBringsTheDelayBack(t *testing.T) {
 		t.Errorf("after a shorter run: %v, want 1m", v.Delay)
 	}
 }
+
+func TestLongest(t *testing.T) {
+	p := service.DefaultRestart() // 1s, doubled up to 1m
+	p.Jitter = 0.5
+	if got := longest(p); got != 90*time.Second {
+		t.Errorf("longest = %s, want 1m30s", got)
+	}
+	p.Factor, p.Jitter = 0.5, 0
+	if got := longest(p); got != time.Second {
+		t.Errorf("with falling delays: %s, want 1s", got)
+	}
+	if p.Base = 0; longest(p) != 0 {
+		t.Errorf("without delays: %s, want none", longest(p))
+	}
+}

@@ -26,10 +26,17 @@ func (u *unit) wake(ctx context.Context) {
 	u.publish()
 }
 
+// ending tells whether it is recorded that, and how, the main process of rec.Start has ended,
+// while what is left of its group may not have.
+func (u *unit) ending() bool {
+	return u.rec.Start != "" && (u.rec.State == Clearing.String() || u.rec.State == Stopping.String())
+}
+
 // wakeInNewBoot: nothing of before lives. What should run is started anew, by consider, save
 // what should run only once and has.
 func (u *unit) wakeInNewBoot() {
-	lost := u.rec.Start != "" && u.rec.HasRun
+	ending := u.ending()
+	lost := u.rec.Start != "" && u.rec.HasRun && !ending
 	once := u.rec.Spec.Restart.Policy == service.Never && u.rec.HasRun
 	u.rec.Start, u.rec.Handle = "", nil
 	const why = "the host was restarted"
@@ -40,6 +47,9 @@ func (u *unit) wakeInNewBoot() {
 	case lost && once:
 		u.state, u.rec.Why = Failed, why+", and its policy is never to restart it"
 		u.settle(service.EventFailed, u.rec.Why)
+	case once && ending:
+		u.state, u.exited, u.halted = Clearing, true, true
+		u.atRest()
 	case once:
 		u.wakeAtRest()
 	default:
@@ -57,22 +67,15 @@ func (u *unit) wakeAtRest() {
 		u.state = Failed
 	case Backoff.String():
 		u.state = Backoff
-		u.timer.Reset(time.Until(u.rec.Until))
+		// The clock of the host may have been set back, by years where it has no battery.
+		u.timer.Reset(min(time.Until(u.rec.Until), longest(u.rec.Spec.Restart)))
 	}
 }
 
 // wakeStarted takes up a unit that may be running.
 func (u *unit) wakeStarted(ctx context.Context) {
-	// In these two states it is recorded that, and how, the main process has ended. What is left
-	// of its group may not be ended yet.
-	switch u.rec.State {
-	case Clearing.String():
-		u.state, u.exited = Clearing, true
-		u.halt(haltNow)
-		return
-	case Stopping.String():
-		u.state, u.exited = Stopping, true
-		u.halt(haltOf(u.rec.Spec.Stop))
+	if u.ending() {
+		u.wakeEnding()
 		return
 	}
 	found, err := u.cfg.Launcher.Find(ctx, u.key())
@@ -100,6 +103,18 @@ func (u *unit) wakeStarted(ctx context.Context) {
 		u.state = Failed
 		u.rec.Why = fmt.Sprintf("cannot tell whether it runs: %v; look for its processes, then start it again", err)
 	}
+}
+
+// wakeEnding goes on with what the daemon was about when it ended.
+func (u *unit) wakeEnding() {
+	u.exited = true
+	if u.rec.State == Clearing.String() {
+		u.state = Clearing
+		u.halt(haltNow)
+		return
+	}
+	u.state = Stopping
+	u.halt(haltOf(u.rec.Spec.Stop))
 }
 
 // missed takes note of the end of a start while no daemon was there. Watch tells at once what

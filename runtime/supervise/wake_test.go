@@ -105,6 +105,15 @@ func TestTheDaemonsRestart(t *testing.T) {
 			})
 		}
 	})
+	t.Run("a backoff is no longer than the policy can make it", func(t *testing.T) {
+		inWorld(t, func(t *testing.T, w *world) { // the clock was set back by a year meanwhile
+			w.record = Record{Boot: "boot", State: "backoff", Run: 1, Spec: w.want.Spec, Until: time.Now().AddDate(1, 0, 0)}
+			w.open("boot")
+			w.expect(service.StateBackoff)
+			time.Sleep(w.want.Spec.Restart.Cap.Std())
+			w.expect(service.StateRunning)
+		})
+	})
 	t.Run("a stop goes on", func(t *testing.T) {
 		inWorld(t, func(t *testing.T, w *world) {
 			w.stopTakes = 5 * time.Second
@@ -174,6 +183,37 @@ func TestANewBoot(t *testing.T) {
 				w.open("second")
 				if s := w.expect(c.want); w.starts != c.starts || s.Restarts != 0 {
 					t.Errorf("%d starts, %d restarts; want %d, 0", w.starts, s.Restarts, c.starts)
+				}
+			})
+		})
+	}
+}
+
+// The host went down between the end of the main process and that of its group.
+func TestANewBootKeepsAnExitThatWasSeen(t *testing.T) {
+	for name, c := range map[string]struct {
+		policy  service.Policy
+		state   State
+		desired service.Desired
+		code    int
+		want    service.State
+		starts  int
+	}{
+		"starts what should run":               {service.Always, Clearing, service.Running, 3, service.StateRunning, 1},
+		"fails what was to run once":           {service.Never, Clearing, service.Running, 3, service.StateFailed, 0},
+		"leaves what was to run once, cleanly": {service.Never, Clearing, service.Running, 0, service.StateStopped, 0},
+		"leaves what was being stopped":        {service.Always, Stopping, service.Stopped, 3, service.StateStopped, 0},
+		"leaves what was to run once, stopped": {service.Never, Stopping, service.Stopped, 3, service.StateStopped, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				w.want.Spec.Restart.Policy, w.want.Desired = c.policy, c.desired
+				w.record = Record{Boot: "first", State: c.state.String(), Run: 1, Start: "s", Handle: Handle("s"), HasRun: true,
+					Spec: w.want.Spec, LastExit: &service.Exit{Code: &c.code}}
+				w.open("second")
+				s := w.expect(c.want)
+				if s.LastExit.Code == nil || *s.LastExit.Code != c.code || w.starts != c.starts || strings.Contains(w.history(), "exited") {
+					t.Errorf("%d starts, last exit %+v, history %q; want %d, the exit that was seen", w.starts, s.LastExit, w.history(), c.starts)
 				}
 			})
 		})
