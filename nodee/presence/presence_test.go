@@ -290,54 +290,6 @@ func TestNoGapOverARestart(t *testing.T) {
 	})
 }
 
-func TestTwoOfOneName(t *testing.T) {
-	bubble(t, func(t *testing.T, server *memory.Server, w watcher) {
-		first, second := newHost(t, server, "n1", "a"), newHost(t, server, "n1", "b")
-		first.up()
-		time.Sleep(time.Second)
-		second.runs(service.StateRunning)
-		second.up()
-		defer second.stop()
-		time.Sleep(time.Minute)
-		if st := second.p.State(); st.Link != NameTaken || !strings.Contains(st.Holder, "node a at http://n1:7040") {
-			t.Errorf("the second says %+v", st)
-		}
-		if n, _ := w.node("n1"); n.ID != "a" {
-			t.Errorf("the name is %q's", n.ID)
-		}
-		second.keeper.Cut() // then nobody knows whose the name is
-		time.Sleep(2 * timeout)
-		if st := second.p.State(); st.Link != "lost" || st.Holder != "" || st.Why == "" {
-			t.Errorf("cut off, the second says %+v", st)
-		}
-		second.keeper.Heal()
-		time.Sleep(time.Minute)
-		if st := second.p.State(); st.Link != NameTaken {
-			t.Errorf("no longer cut off, the second says %+v", st)
-		}
-		first.stop()
-		time.Sleep(2*timeout + takenPause)
-		if n, _ := w.node("n1"); n.ID != "b" || second.p.State().Link != "connected" || w.cloudname(0) != "RUNNING 31000" {
-			t.Errorf("after the first has gone the name is %q's, state %+v", n.ID, second.p.State())
-		}
-		// It was replaced by an incarnation that it did not write: it does not take the name
-		// back, not even when nobody is there.
-		second.keeper.Cut()
-		time.Sleep(2 * timeout)
-		first.up()
-		defer first.stop()
-		time.Sleep(time.Minute)
-		if _, ok := w.node("n1"); ok || first.p.State().Link != NameTaken {
-			t.Errorf("the first took it back: %v, %+v", ok, first.p.State())
-		}
-		second.keeper.Heal()
-		time.Sleep(time.Minute)
-		if n, ok := w.node("n1"); !ok || n.ID != "b" {
-			t.Errorf("the second is back: %v, %+v", ok, n)
-		}
-	})
-}
-
 func TestAStatusOfSomebodyElseIsLeftAlone(t *testing.T) {
 	bubble(t, func(t *testing.T, server *memory.Server, w watcher) {
 		path := zkschema.Cloudname(svc(0))
