@@ -21,6 +21,7 @@ import (
 	"github.com/cloudname/nodee/internal/group"
 	"github.com/cloudname/nodee/internal/keeper"
 	"github.com/cloudname/nodee/internal/settings"
+	"github.com/cloudname/nodee/nodee/discovery"
 	"github.com/cloudname/nodee/nodee/presence"
 	"github.com/cloudname/nodee/nodee/store"
 	"github.com/cloudname/nodee/runtime/process"
@@ -53,6 +54,7 @@ type Agent struct {
 	units    *supervise.Supervisor
 	registry *prometheus.Registry
 	presence *presence.Presence // nil: the node stands alone
+	resolver *discovery.Resolver
 	dirs     rundir.Dirs
 
 	services  change.Counter // of anything that a list of services shows

@@ -7,17 +7,24 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/cloudname/nodee/internal/keeper"
 	"github.com/cloudname/nodee/internal/settings"
 	"github.com/cloudname/nodee/nodee/store"
 	"github.com/cloudname/nodee/runtime/service"
 )
 
-// openAgent runs an agent on a prefix until the test ends.
+// openAgent runs an agent that stands alone on a prefix until the test ends.
 func openAgent(t *testing.T, prefix string) *Agent {
 	t.Helper()
+	return openAgentIn(t, prefix, nil)
+}
+
+// openAgentIn does so in a cell.
+func openAgentIn(t *testing.T, prefix string, k keeper.Keeper) *Agent {
+	t.Helper()
 	s := settings.Default()
-	s.Prefix, s.HTTP.Addr, s.Node.Name = prefix, "127.0.0.1:0", "n1"
-	a, err := New(t.Context(), Config{Settings: s, Log: slog.New(slog.DiscardHandler)})
+	s.Prefix, s.HTTP.Addr, s.Node.Name, s.Node.Advertise = prefix, "127.0.0.1:0", "n1", "here"
+	a, err := New(t.Context(), Config{Settings: s, Keeper: k, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

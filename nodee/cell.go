@@ -17,12 +17,14 @@ import (
 	"github.com/cloudname/nodee/internal/fault"
 	"github.com/cloudname/nodee/internal/keeper"
 	"github.com/cloudname/nodee/internal/publish"
+	"github.com/cloudname/nodee/nodee/discovery"
 	"github.com/cloudname/nodee/nodee/presence"
 	"github.com/cloudname/nodee/nodee/store"
 	"github.com/cloudname/nodee/zkschema"
 )
 
-// joinCell prepares the node's presence in its cell, if it has one. Nothing is reached for yet.
+// joinCell prepares the node's presence in its cell, if it has one, and what resolves there.
+// Nothing is reached for yet.
 func (a *Agent) joinCell() error {
 	k, s := a.cfg.Keeper, a.cfg.Settings
 	if k == nil && len(s.ZooKeeper.Servers) > 0 {
@@ -32,7 +34,9 @@ func (a *Agent) joinCell() error {
 		}
 		k = z
 	}
+	told := facts{a, a.machine()}
 	if k == nil {
+		a.resolver = discovery.New(own{told})
 		return nil
 	}
 	cell, err := zkschema.ParseCell(s.Cell)
@@ -40,10 +44,11 @@ func (a *Agent) joinCell() error {
 		return err
 	}
 	a.presence = presence.New(presence.Config{
-		Keeper: k, Cell: cell, Advertise: s.Node.Advertise, Source: facts{a, a.machine()}, Log: a.log, Close: a.cfg.LeaveOnExit,
+		Keeper: k, Cell: cell, Advertise: s.Node.Advertise, Source: told, Log: a.log, Close: a.cfg.LeaveOnExit,
 		Me:       presence.Identity{Name: s.Node.Name, ID: a.prefix.ID, MachineID: machineID(a.prefix.ID), BootID: a.boot},
 		Remember: remember(filepath.Join(a.prefix.State(), "zookeeper.json")),
 	})
+	a.resolver = discovery.New(discovery.NewCell(a.presence, a.log))
 	return nil
 }
 
@@ -91,6 +96,13 @@ func (f facts) Facts() presence.Facts {
 		ID: a.prefix.ID, Name: n.Name, Cluster: n.Cluster, Version: a.cfg.Version, Machine: f.machine, Status: "ready",
 		Labels: n.LabelMap(), Features: a.features(), HTTP: a.advertised(),
 	}}
+	out.Services = f.services()
+	return out
+}
+
+// services are what the cell is told of the services.
+func (f facts) services() (out []presence.Service) {
+	a := f.a
 	desires := a.desires.All()
 	slices.SortFunc(desires, func(x, y store.Desire) int { return x.Coordinate.Compare(y.Coordinate) })
 	for _, d := range desires {
@@ -98,7 +110,7 @@ func (f facts) Facts() presence.Facts {
 		if u.State == "" {
 			continue // the supervisor does not know it yet
 		}
-		out.Services = append(out.Services, presence.Service{Coordinate: d.Coordinate, Unit: zkschema.Unit{
+		out = append(out, presence.Service{Coordinate: d.Coordinate, Unit: zkschema.Unit{
 			Kind: "service", Name: d.Coordinate.String(), Owner: d.Owner, State: u.State, Ports: d.Ports,
 			Generation: u.Generation, Restarts: u.Restarts, LastExit: u.LastExit, Why: u.Why,
 		}})

@@ -35,17 +35,27 @@ func (c *Client) Events(ctx context.Context, q EventQuery) (Answer[api.Events], 
 	return call[api.Events](ctx, c, request{method: "GET", path: eventsPath(q.Service), query: query})
 }
 
-// EventStream gives events as they happen. It is for one goroutine, and must be closed.
-type EventStream struct {
+// Stream gives what a daemon sends, as it comes. It is for one goroutine, and must be closed.
+type Stream[T any] struct {
 	client *Client
 	res    *http.Response
 	lines  *bufio.Reader
 }
 
+// stream begins to receive what a request is answered with.
+func stream[T any](ctx context.Context, c *Client, r request) (*Stream[T], error) {
+	r.accept = eventsMedia
+	res, err := c.send(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return &Stream[T]{c, res, bufio.NewReader(res.Body)}, nil
+}
+
 // FollowEvents begins to follow what happens on the node, or to one service: after the
 // event numbered after, from the first that is kept with 0; from now on where it is nil.
-func (c *Client) FollowEvents(ctx context.Context, of *service.Coordinate, after *uint64) (*EventStream, error) {
-	r := request{method: "GET", path: eventsPath(of), accept: eventsMedia}
+func (c *Client) FollowEvents(ctx context.Context, of *service.Coordinate, after *uint64) (*Stream[service.Event], error) {
+	r := request{method: "GET", path: eventsPath(of)}
 	switch {
 	case after == nil:
 	case *after == 0:
@@ -53,33 +63,28 @@ func (c *Client) FollowEvents(ctx context.Context, of *service.Coordinate, after
 	default:
 		r.resume = strconv.FormatUint(*after, 10)
 	}
-	res, err := c.send(ctx, r)
-	if err != nil {
-		return nil, err
-	}
-	return &EventStream{c, res, bufio.NewReader(res.Body)}, nil
+	return stream[service.Event](ctx, c, r)
 }
 
 // Next waits for the next event and returns it, also as it came. The error is io.EOF when
-// there are no more: the daemon stops, or the service was removed. Where it is an
-// *Unreachable, following can go on after the last event that was received.
-func (s *EventStream) Next() (service.Event, []byte, error) {
-	raw, err := nextData(s.lines)
+// there are no more: the daemon stops, or the service that they are about was removed. Where
+// it is an *Unreachable, following can go on after the last event that was received.
+func (s *Stream[T]) Next() (event T, raw []byte, err error) {
+	raw, err = nextData(s.lines)
 	switch {
 	case errors.Is(err, io.EOF):
-		return service.Event{}, nil, io.EOF
+		return event, nil, io.EOF
 	case err != nil:
-		return service.Event{}, nil, s.client.cutOff(s.res.Request.Context(), err)
+		return event, nil, s.client.cutOff(s.res.Request.Context(), err)
 	}
-	var e service.Event
-	if err := json.Unmarshal(raw, &e); err != nil {
-		return e, raw, fmt.Errorf("cannot read an event of %s: %w", s.client.base, err)
+	if err := json.Unmarshal(raw, &event); err != nil {
+		return event, raw, fmt.Errorf("cannot read an event of %s: %w", s.client.base, err)
 	}
-	return e, raw, nil
+	return event, raw, nil
 }
 
 // Close ends the stream.
-func (s *EventStream) Close() error { return s.res.Body.Close() }
+func (s *Stream[T]) Close() error { return s.res.Body.Close() }
 
 // nextData returns the data of the next event of a stream. What has no data, such as a
 // heartbeat, is passed over, and what has no end is not one.

@@ -36,7 +36,7 @@ func (p *Presence) items(f Facts, incarnation int32, since time.Time, excluded f
 	report := zkschema.Report{Node: p.cfg.Me.Name, Incarnation: incarnation, Assignment: -1}
 	for _, s := range f.Services {
 		report.Units = append(report.Units, s.Unit)
-		state, tell := cloudnameState(s.Unit)
+		state, tell := CloudnameState(s.Unit)
 		if !tell || excluded(s.Coordinate) {
 			continue
 		}
@@ -59,9 +59,9 @@ func (p *Presence) items(f Facts, incarnation int32, since time.Time, excluded f
 		item{path: p.cfg.Cell.Report(p.cfg.Me.Name), data: data, guarded: true}), nil
 }
 
-// cloudnameState tells how Cloudname calls the state of a unit, and whether it is told at
+// CloudnameState tells how Cloudname calls the state of a unit, and whether it is told at
 // all: what does not run and is not going to has no status there.
-func cloudnameState(u zkschema.Unit) (zkschema.CloudnameState, bool) {
+func CloudnameState(u zkschema.Unit) (zkschema.CloudnameState, bool) {
 	switch u.State {
 	case service.StateInstalling, service.StatePreparing, service.StateStarting, service.StateBackoff:
 		return zkschema.CloudnameStarting, true

@@ -14,7 +14,7 @@ import (
 	"github.com/cloudname/nodee/runtime/service"
 )
 
-func logRoutes(node Node) []edge.Entry {
+func logRoutes(node Records) []edge.Entry {
 	l := logs{node, history{node}}
 	return []edge.Entry{edge.Live(edge.Route{
 		Method: http.MethodGet, Path: oneService + "/logs", Access: edge.Read, ID: "read-log", Tags: []string{"services"},

@@ -16,8 +16,8 @@ import (
 type Node interface {
 	Artifacts
 	Services
-	History
-	Logs
+	Records
+	Discovery
 	About
 }
 
@@ -79,6 +79,12 @@ type ServiceWaiter interface {
 	RemovalLimit(service.Coordinate) time.Duration
 }
 
+// Records is what services leave behind.
+type Records interface {
+	History
+	Logs
+}
+
 // History is what happened on the node, as far as it is kept.
 type History interface {
 	EventsOf(service.Coordinate) ([]service.Event, error) // oldest first; of a service that is there
@@ -90,6 +96,16 @@ type History interface {
 // Logs is what services write.
 type Logs interface {
 	OpenLog(_ service.Coordinate, stream string) (*output.Stream, error) // of a service that is there
+}
+
+// Discovery finds running, healthy services, those of the node's cell if it has one.
+type Discovery interface {
+	// Resolve returns the endpoints that are asked for, sorted; client is whom any is chosen
+	// for. A fault.Unavailable where that cannot be known now.
+	Resolve(_ context.Context, _ service.Expression, client string) ([]api.Endpoint, error)
+	// FollowEndpoints sends what Resolve returns, and then each time that it is something
+	// else, until its context ends or send fails.
+	FollowEndpoints(_ context.Context, _ service.Expression, client string, send func([]api.Endpoint) error) error
 }
 
 // About is the node itself.

@@ -34,7 +34,7 @@ var promised = []struct {
 	{"GET", "/v1/events", "read", true},
 	{"GET", "/v1/status", "read", true},
 	{"GET", "/v1/why/{coordinate}", "read", false},
-	{"GET", "/v1/resolve/{expression}", "read", false},
+	{"GET", "/v1/resolve/{expression}", "read", true},
 	{"POST", "/v1/node/drain", "write", false},
 	{"POST", "/v1/node/resume", "write", false},
 	{"POST", "/v1/node/leave", "write", true},
@@ -47,7 +47,7 @@ var promised = []struct {
 
 // sample is a path with something in the place of its parameters.
 func sample(path string) string {
-	return strings.NewReplacer("{coordinate}", web.String(), "{expression}", "web.borud.fbu",
+	return strings.NewReplacer("{coordinate}", web.String(), "{expression}", "http.any.web.borud.fbu",
 		"{group}", "com.example", "{name}", "web", "{version}", "1.2.0").Replace(path)
 }
 
@@ -126,6 +126,7 @@ func TestTheDocumentTellsWhatCanBeAsked(t *testing.T) {
 		{"POST", "/v1/services/{coordinate}/stop", "coordinate wait", "200 202 401 403 404 409 422 504 default"},
 		{"DELETE", "/v1/services/{coordinate}", "coordinate wait purge", "204 401 403 404 409 422 504 default"},
 		{"GET", "/v1/services", "If-None-Match view", "200 304 401 403 422 default"},
+		{"GET", "/v1/resolve/{expression}", "expression client", "200 401 403 422 503 default"},
 		{"GET", "/v1/services/{coordinate}/logs", "coordinate Last-Event-ID stream tail offset follow since", "200 401 403 404 422 501 default"},
 		{"GET", "/v1/services/{coordinate}/events", "coordinate Last-Event-ID since limit", "200 401 403 404 422 default"},
 	} {

@@ -39,10 +39,12 @@ type Node struct {
 	events    []service.Event
 	outgrown  uint64 // only services keep events up to this one
 	calls     []string
+	endpoints []api.Endpoint
 
 	changed     change.Counter // of events
 	ofServices  change.Counter
 	ofArtifacts change.Counter
+	ofEndpoints change.Counter
 }
 
 // NewNode makes a node with nothing on it.
