@@ -92,19 +92,23 @@ func (y *controlledYard) find(_ context.Context, name string) (record, error) {
 		return record{}, err
 	}
 	note := g.Note()
+	var rec record
+	noted := note != nil && json.Unmarshal(note, &rec) == nil && rec.Name == name && rec.Group == g.Dir()
+	if !noted {
+		rec = record{Name: name, Group: g.Dir()}
+	}
 	if !lives {
 		// Nothing uses processor time in a group but what was started there.
 		used, err := g.CPU()
 		switch {
 		case note != nil || used > 0:
-			return record{}, supervise.ErrEnded
+			return rec, supervise.ErrEnded
 		case err != nil && !errors.Is(err, fs.ErrNotExist):
 			return record{}, err
 		}
 		return record{}, supervise.ErrNeverStarted
 	}
-	var rec record
-	if note != nil && json.Unmarshal(note, &rec) == nil && rec.Name == name && rec.Group == g.Dir() {
+	if noted {
 		return rec, nil
 	}
 	pids, err := g.Procs()

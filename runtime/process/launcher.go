@@ -93,8 +93,11 @@ func (l *Launcher) Start(ctx context.Context, key supervise.Key, launch supervis
 	if errors.Is(err, fs.ErrExist) {
 		// By itself, or by an attempt that the daemon did not survive.
 		h, findErr := l.find(ctx, name)
-		if !errors.Is(findErr, supervise.ErrNeverStarted) {
-			return h, findErr
+		switch {
+		case findErr == nil:
+			return h, nil
+		case !errors.Is(findErr, supervise.ErrNeverStarted):
+			return nil, findErr
 		}
 		p, err = l.yard.prepare(name)
 	}
@@ -248,10 +251,13 @@ func (l *Launcher) find(ctx context.Context, name string) (supervise.Handle, err
 		err = errors.Join(err, l.yard.remove(name))
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot find %s: %w", name, err)
+		err = fmt.Errorf("cannot find %s: %w", name, err)
+	}
+	if rec.Name == "" {
+		return nil, err
 	}
 	rec.Boot = cmp.Or(rec.Boot, l.boot)
-	return rec.handle(), nil
+	return rec.handle(), err
 }
 
 // retryGap is how long Watch waits when it could not even look.

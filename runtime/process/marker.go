@@ -65,7 +65,7 @@ func (y *looseYard) find(ctx context.Context, name string) (record, error) {
 		return record{}, err
 	}
 	if len(found) == 0 {
-		return record{}, supervise.ErrEnded
+		return rec, supervise.ErrEnded
 	}
 	if rec.PID == 0 {
 		pids := make([]int, len(found))

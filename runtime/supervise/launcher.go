@@ -58,7 +58,8 @@ var (
 	// ErrNeverStarted is Find's answer when nothing was ever started under the key.
 	ErrNeverStarted = errors.New("never started")
 	// ErrEnded is Find's answer when something was started under the key, or may have
-	// been, and has ended unseen.
+	// been, and has ended unseen. The handle that comes with it is for Watch and Stop, which
+	// clears away what is left on the machine.
 	ErrEnded = errors.New("ended unseen")
 )
 
@@ -80,7 +81,7 @@ type Launcher interface {
 	// handle is returned. Without a handle nothing is left running.
 	Start(ctx context.Context, key Key, l Launch) (Handle, error)
 	// Find looks for a start whose handle was lost: its handle while anything of its group
-	// lives, else ErrNeverStarted or ErrEnded.
+	// lives, else ErrNeverStarted, or ErrEnded and the handle of what is left.
 	Find(ctx context.Context, key Key) (Handle, error)
 	// Watch waits until the main process has ended, and returns how. The group may outlive
 	// it. For a start that ended before Watch was called it returns at once, with what

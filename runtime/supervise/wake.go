@@ -93,11 +93,12 @@ func (u *unit) wakeStarted(ctx context.Context) {
 	case errors.Is(err, ErrNeverStarted):
 		u.rec.Start = "" // pending: the intent is taken up by consider
 	case errors.Is(err, ErrEnded):
-		u.rec.HasRun = true
-		u.unseen("the daemon was away when it started and ended")
-		u.rec.StartedAt = u.rec.LastExit.At
-		u.state, u.exited, u.halted = Clearing, true, true
-		u.atRest()
+		// Saved before anything of it is cleared away: without a handle, what has left no
+		// trace would be taken for never started.
+		u.rec.Handle, u.rec.HasRun, u.rec.StartedAt = found, true, time.Now().UTC()
+		u.state = Running
+		u.saveOrSay()
+		u.missed(ctx)
 	default:
 		// To start it now could be to start it twice.
 		u.state = Failed

@@ -2,6 +2,7 @@ package supervise
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -70,8 +71,8 @@ func TestTheDaemonsRestart(t *testing.T) {
 			w.record = Record{Boot: "boot", State: "starting", Run: 1, Start: "s", Spec: w.want.Spec}
 			w.open("boot")
 			w.expect(service.StateFailed)
-			if w.starts != 1 {
-				t.Errorf("%d starts, want the one before", w.starts)
+			if w.starts != 1 || !slices.Equal(w.stopped, []string{"s"}) {
+				t.Errorf("%d starts, stopped %q; want the one before, and what it left cleared away", w.starts, w.stopped)
 			}
 		})
 	})

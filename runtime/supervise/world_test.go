@@ -29,6 +29,7 @@ type world struct {
 	want    Want
 	events  []service.Event
 	signals []string
+	stopped []string // the handles of what was stopped, or was to be
 
 	sup    *Supervisor
 	cancel context.CancelFunc
@@ -147,7 +148,7 @@ func (w *world) Find(_ context.Context, key Key) (Handle, error) {
 	if w.starts == 0 {
 		return nil, ErrNeverStarted
 	}
-	return nil, ErrEnded
+	return Handle(key.Start), ErrEnded
 }
 
 func (w *world) proc(h Handle) *proc {
@@ -171,6 +172,9 @@ func (w *world) Watch(ctx context.Context, h Handle) (Exit, error) {
 }
 
 func (w *world) Stop(ctx context.Context, h Handle, halt Halt) (bool, error) {
+	w.mu.Lock()
+	w.stopped = append(w.stopped, string(h))
+	w.mu.Unlock()
 	if w.proc(h) == nil {
 		return false, nil
 	}

@@ -64,13 +64,20 @@ var restarting = []Case{
 		key, h := b.Start("exit 0")
 		b.Watch(h)
 		b.Reopen()
+		var left supervise.Handle
 		for range 2 {
-			if _, err := b.Launcher.Find(t.Context(), key); !errors.Is(err, supervise.ErrEnded) {
+			var err error
+			if left, err = b.Launcher.Find(t.Context(), key); !errors.Is(err, supervise.ErrEnded) {
 				t.Errorf("Find = %v; want ErrEnded", err)
 			}
 		}
 		if _, err := b.Launcher.Start(t.Context(), key, b.Script("touch $D/again")); !errors.Is(err, supervise.ErrEnded) {
 			t.Errorf("Start under the same key = %v; want ErrEnded", err)
+		}
+		b.Watch(left)
+		b.Stop(left, supervise.Halt{})
+		if _, err := b.Launcher.Find(t.Context(), key); !errors.Is(err, supervise.ErrNeverStarted) {
+			t.Errorf("Find after what was left was stopped = %v; want no trace of it", err)
 		}
 	}},
 	{"restart/a number that was given to another is left alone", reused},
