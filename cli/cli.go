@@ -75,7 +75,7 @@ func (a *app) root() *cobra.Command {
 	for _, d := range a.Daemons {
 		add(root, groupDaemons, local(d))
 	}
-	add(root, groupClients, a.artifact(), a.service(), a.status(), a.leave())
+	add(root, groupClients, a.artifact(), a.service(), a.status(), a.resolve(), a.leave())
 	add(root, groupLocal, local(configCommand()), local(a.version()), local(completion()))
 	add(root, groupLater, later()...)
 	help := &cobra.Command{Use: "help [COMMAND]", Short: "Show what a command does", GroupID: groupLocal, RunE: showHelp}
@@ -139,6 +139,8 @@ Names:
               1.web.borud.fbu
   ARTIFACT    <group>:<name>:<version>[:<classifier>][@<extension>], such as
               com.example:web:1.2.0
+  EXPR        asks for services: [<endpoint>.]<instance>.<service>.<user>.<cell>,
+              with all or any in the place of the number: http.any.web.borud.fbu
 
 Environment:
   NODEE_ADDR    the daemon's URL, as --addr

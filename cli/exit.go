@@ -43,6 +43,8 @@ func codeOf(err error) int {
 	switch fault.KindOf(err) {
 	case fault.Invalid, fault.Malformed:
 		return codeUsage
+	case fault.NotFound:
+		return codeNotFound
 	case fault.Conflict:
 		return codeConflict
 	}

@@ -16,7 +16,6 @@ func later() []*cobra.Command {
 		notYet("resume", "Have this node take work again"),
 		notYet("upgrade", "Exec the daemon's new binary"),
 		notYet("why", "Tell why something is as it is"),
-		notYet("resolve", "Find the endpoints of services"),
 	}
 }
 

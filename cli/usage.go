@@ -85,6 +85,7 @@ func takes(words ...string) cobra.PositionalArgs {
 // grammars are the forms of the words that commands take.
 var grammars = map[string]func(string) error{
 	"COORDINATE": func(s string) error { _, err := service.ParseCoordinate(s); return err },
+	"EXPR":       func(s string) error { _, err := service.ParseExpression(s); return err },
 	"ARTIFACT":   func(s string) error { _, err := artifact.ParseRef(s); return err },
 	"SHELL": func(s string) error {
 		if shells[s] == nil {
