@@ -34,15 +34,15 @@ func (r record) same(other record) bool {
 // readHandle reads a handle and refuses what no launcher of this prefix wrote.
 func (l *Launcher) readHandle(h supervise.Handle) (record, error) {
 	var r record
-	if err := json.Unmarshal(h, &r); err != nil {
-		return r, fmt.Errorf("cannot read the handle %q: %w", h, err)
+	err := json.Unmarshal(h, &r)
+	if err == nil {
+		_, err = parseName(r.Name)
 	}
-	_, err := parseName(r.Name)
 	if err == nil && r.Group != "" && !strings.HasSuffix(r.Group, "/"+l.folder+"/"+r.Name) {
 		err = fmt.Errorf("%s is no control group of this prefix", r.Group)
 	}
 	if err != nil {
-		return r, fmt.Errorf("cannot use the handle %q: %w", h, err)
+		return r, fmt.Errorf("%w: %q: %w", supervise.ErrForeign, h, err)
 	}
 	return r, nil
 }

@@ -1,6 +1,7 @@
 package process
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -47,8 +48,8 @@ func TestHandles(t *testing.T) {
 	} {
 		other := rec
 		other.Group = group
-		if _, err := l.readHandle(other.handle()); err == nil {
-			t.Errorf("the group of %s was accepted", what)
+		if _, err := l.readHandle(other.handle()); !errors.Is(err, supervise.ErrForeign) {
+			t.Errorf("the group of %s: %v; want ErrForeign", what, err)
 		}
 	}
 }

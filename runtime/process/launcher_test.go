@@ -272,6 +272,28 @@ func withoutGroups(t *testing.T, state string, key supervise.Key, pid int) {
 	}
 }
 
+// A prefix that was copied has the handles of the other one, which runs what they name.
+func TestAHandleOfAnotherPrefixIsLeftAlone(t *testing.T) {
+	theirs, ours := newLauncher(t, t.TempDir()), newLauncher(t, t.TempDir())
+	if theirs.Features().Cgroup == "none" {
+		t.Skip("no control groups here: ", theirs.Features().Why)
+	}
+	_, h := startSleep(t, theirs, "a")
+	if exit, err := ours.Watch(t.Context(), h); err != nil || exit.Code != nil || exit.Signal != "" {
+		t.Errorf("Watch = %+v, %v; want an unknown end", exit, err)
+	}
+	if killed, err := ours.Stop(t.Context(), h, supervise.Halt{}); killed || !errors.Is(err, supervise.ErrForeign) {
+		t.Errorf("Stop = %v, %v; want ErrForeign", killed, err)
+	}
+	s, err := theirs.at(h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if lives, err := s.lives(); !lives {
+		t.Errorf("it was ended: %v", err)
+	}
+}
+
 // What was remembered in an earlier boot means nothing.
 func TestMemoryEndsWithTheBoot(t *testing.T) {
 	state := t.TempDir()

@@ -3,6 +3,7 @@ package supervise
 import (
 	"context"
 	crand "crypto/rand"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -169,8 +170,8 @@ func (u *unit) halt(h Halt) {
 	u.halted = false
 	handle := u.rec.Handle
 	u.begin("stop", func(ctx context.Context) func() {
-		killed, err := u.cfg.Launcher.Stop(ctx, handle, h)
-		for said := false; err != nil && ctx.Err() == nil; killed, err = u.cfg.Launcher.Stop(ctx, handle, h) {
+		killed, err := u.stop(ctx, handle, h)
+		for said := false; err != nil && ctx.Err() == nil; killed, err = u.stop(ctx, handle, h) {
 			if !said {
 				u.log.Error("cannot stop it yet, trying on", "err", err)
 				said = true
@@ -185,6 +186,17 @@ func (u *unit) halt(h Halt) {
 			u.atRest()
 		}
 	})
+}
+
+// stop ends what a handle names. One that this prefix has not made names nothing of ours:
+// what it stands for is taken for ended, as Watch does.
+func (u *unit) stop(ctx context.Context, handle Handle, h Halt) (killed bool, err error) {
+	killed, err = u.cfg.Launcher.Stop(ctx, handle, h)
+	if errors.Is(err, ErrForeign) {
+		u.log.Warn("what is recorded of its last start is not of this prefix; it is taken for ended", "err", err)
+		return false, nil
+	}
+	return killed, err
 }
 
 // atRest goes on once the main process has ended and nothing of its group lives.

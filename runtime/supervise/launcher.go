@@ -61,6 +61,9 @@ var (
 	// been, and has ended unseen. The handle that comes with it is for Watch and Stop, which
 	// clears away what is left on the machine.
 	ErrEnded = errors.New("ended unseen")
+	// ErrForeign is the answer to a handle that is damaged, or that the launcher of another
+	// prefix made: the prefix was moved or copied. Nothing that it names is touched.
+	ErrForeign = errors.New("no handle of this prefix")
 )
 
 // Final marks err as one that will be the same next time, without changing its text.
@@ -88,7 +91,8 @@ type Launcher interface {
 	// can still be known. Only an end of ctx makes it fail.
 	Watch(ctx context.Context, h Handle) (Exit, error)
 	// Stop ends the whole group: signal, grace, kill. It returns once nothing of it lives,
-	// and tells whether it had to kill. It is idempotent; the caller retries it until it succeeds.
+	// and tells whether it had to kill. It is idempotent; the caller retries it until it
+	// succeeds or answers ErrForeign, which stays so.
 	Stop(ctx context.Context, h Handle, halt Halt) (killed bool, err error)
 	// Signal sends one signal to the main process of a start.
 	Signal(ctx context.Context, h Handle, signal string) error

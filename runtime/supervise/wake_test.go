@@ -2,6 +2,7 @@ package supervise
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -141,6 +142,15 @@ func TestTheDaemonsRestart(t *testing.T) {
 			if s.LastExit.Code == nil || *s.LastExit.Code != 3 || strings.Count(w.history(), "exited") != 1 {
 				t.Errorf("last exit %+v, history %q; want the exit that was seen, once", s.LastExit, w.history())
 			}
+		})
+	})
+	t.Run("a handle of another prefix holds nothing up", func(t *testing.T) {
+		inWorld(t, func(t *testing.T, w *world) {
+			w.stopErr = fmt.Errorf("%w: moved", ErrForeign)
+			w.record = Record{Boot: "boot", State: "running", Run: 1, Start: "s", Handle: Handle("elsewhere"), HasRun: true, Spec: w.want.Spec}
+			w.open("boot")
+			w.tell(service.Stopped, false)
+			w.expect(service.StateStopped)
 		})
 	})
 	t.Run("failed stays failed", func(t *testing.T) {

@@ -21,7 +21,8 @@ type world struct {
 	// how processes behave
 	startTakes, stopTakes, prepareTakes time.Duration
 	lookTakes                           time.Duration // until it is known that a process has ended
-	startErr, prepareErr                error
+	startErr, prepareErr, findErr       error
+	stopErr                             error
 
 	procs   map[string]*proc // by start
 	starts  int
@@ -142,6 +143,9 @@ func (w *world) Start(ctx context.Context, key Key, l Launch) (Handle, error) {
 func (w *world) Find(_ context.Context, key Key) (Handle, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.findErr != nil {
+		return nil, w.findErr
+	}
 	if w.procs[key.Start] != nil {
 		return Handle(key.Start), nil
 	}
@@ -176,7 +180,7 @@ func (w *world) Stop(ctx context.Context, h Handle, halt Halt) (bool, error) {
 	w.stopped = append(w.stopped, string(h))
 	w.mu.Unlock()
 	if w.proc(h) == nil {
-		return false, nil
+		return false, w.stopErr
 	}
 	wait(ctx, w.stopTakes)
 	if ctx.Err() != nil {

@@ -97,8 +97,8 @@ var restarting = []Case{
 			if err := b.Launcher.Signal(t.Context(), h, "TERM"); err == nil {
 				t.Errorf("Signal through %q succeeded", h)
 			}
-			if _, err := b.Launcher.Stop(t.Context(), h, politely); err == nil {
-				t.Errorf("Stop through %q succeeded", h)
+			if _, err := b.Launcher.Stop(t.Context(), h, politely); !errors.Is(err, supervise.ErrForeign) {
+				t.Errorf("Stop through %q = %v; want ErrForeign", h, err)
 			}
 		}
 	}},
