@@ -165,19 +165,62 @@ func (u *unit) reason(x Exit) service.Reason {
 	return service.ReasonUnknown
 }
 
+// end stops the start on record. One of which nobody knows yet whether it came to anything is
+// looked for first, until that is known: what is found is watched and stopped like any other.
+func (u *unit) end() {
+	if u.rec.Handle != nil {
+		u.halt(haltOf(u.rec.Spec.Stop))
+		return
+	}
+	key := u.key()
+	u.begin("look", func(ctx context.Context) func() {
+		var found Handle
+		err := u.insist(ctx, "cannot look for its processes yet, trying on", func() (err error) {
+			if found, err = u.cfg.Launcher.Find(ctx, key); errors.Is(err, ErrNeverStarted) || errors.Is(err, ErrEnded) {
+				err = nil
+			}
+			return err
+		})
+		return func() {
+			switch {
+			case err != nil: // the daemon ends
+			case found == nil:
+				u.exited, u.halted = true, true
+				u.atRest()
+			default:
+				u.rec.Handle, u.rec.HasRun, u.rec.StartedAt = found, true, time.Now().UTC()
+				u.exited, u.pid = false, u.cfg.Launcher.PID(found)
+				u.watch()
+				u.halt(haltOf(u.rec.Spec.Stop))
+			}
+		}
+	})
+}
+
+// insist tries until try succeeds or ctx ends, and says once that it could not.
+func (u *unit) insist(ctx context.Context, trouble string, try func() error) error {
+	err := try()
+	for said := false; err != nil && ctx.Err() == nil; err = try() {
+		if !said {
+			u.log.Error(trouble, "err", err)
+			said = true
+		}
+		wait(ctx, retryHalt)
+	}
+	return err
+}
+
 // halt ends the group, and tries again until it has.
 func (u *unit) halt(h Halt) {
 	u.halted = false
 	handle := u.rec.Handle
 	u.begin("stop", func(ctx context.Context) func() {
-		killed, err := u.stop(ctx, handle, h)
-		for said := false; err != nil && ctx.Err() == nil; killed, err = u.stop(ctx, handle, h) {
-			if !said {
-				u.log.Error("cannot stop it yet, trying on", "err", err)
-				said = true
-			}
-			wait(ctx, retryHalt)
-		}
+		var killed bool
+		// An error is the end of the daemon: the next one goes on.
+		_ = u.insist(ctx, "cannot stop it yet, trying on", func() (err error) {
+			killed, err = u.stop(ctx, handle, h)
+			return err
+		})
 		return func() {
 			u.halted = true
 			if killed {

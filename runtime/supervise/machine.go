@@ -66,12 +66,13 @@ const (
 	Restart     // nothing of the last run lives, and the policy says: once more
 	Fail        // nothing of the last run lives, and the policy says: no more
 	BackoffOver // the time of waiting is over
+	Doubt       // something else is wanted, and a start may run that could not be looked for
 	nInputs
 )
 
 var inputNames = [nInputs]string{"none", "want up", "want down", "want drain", "installed", "install later",
 	"install never", "prepared", "prepare later", "prepare never", "started", "start later", "start never",
-	"overtaken", "unwanted", "exited", "drained", "again", "finish", "restart", "fail", "backoff over"}
+	"overtaken", "unwanted", "exited", "drained", "again", "finish", "restart", "fail", "backoff over", "doubt"}
 
 // String names the input.
 func (i Input) String() string { return inputNames[i] }
@@ -168,6 +169,7 @@ var table = [nStates][nInputs]cell{
 	Failed: {
 		WantUp: {Installing, Ask}, WantDown: {Stopped, Settle}, WantDrain: {Stopped, Settle},
 		Installed: {Failed, None}, InstallLater: {Failed, None}, InstallNever: {Failed, None},
+		Doubt: {Stopping, End},
 	},
 }
 

@@ -99,13 +99,20 @@ func (u *unit) post(ctx context.Context, do func()) {
 func (u *unit) consider(w Want) {
 	u.want = w
 	u.rec.Generation = w.Generation
+	var in Input
 	switch {
 	case w.Desired == service.Running && (w.Run > u.rec.Run || u.state == Pending):
-		u.feed(WantUp, w.Why)
+		in = WantUp
 	case w.Desired == service.Drained:
-		u.feed(WantDrain, w.Why)
+		in = WantDrain
 	case w.Desired == service.Stopped:
-		u.feed(WantDown, w.Why)
+		in = WantDown
+	}
+	if in != 0 && u.state == Failed && u.rec.Start != "" { // see wakeInDoubt
+		in = Doubt
+	}
+	if in != 0 {
+		u.feed(in, w.Why)
 	}
 	u.publish()
 }
@@ -140,7 +147,7 @@ func (u *unit) act(act Act, why string) {
 		u.drain(why)
 	case End:
 		u.event(service.EventStopping, why)
-		u.halt(haltOf(u.rec.Spec.Stop))
+		u.end()
 	case Clear:
 		u.halt(haltNow)
 	case Arm:

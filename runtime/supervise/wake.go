@@ -100,10 +100,18 @@ func (u *unit) wakeStarted(ctx context.Context) {
 		u.saveOrSay()
 		u.missed(ctx)
 	default:
-		// To start it now could be to start it twice.
-		u.state = Failed
-		u.rec.Why = fmt.Sprintf("cannot tell whether it runs: %v; look for its processes, then start it again", err)
+		u.wakeInDoubt(err)
 	}
+}
+
+// wakeInDoubt gives up on a start that cannot be looked for: to start it now could be to start
+// it twice. The start stays on record. It is looked for again by the next daemon, and before
+// anything else is done for another wish: see end.
+func (u *unit) wakeInDoubt(err error) {
+	u.state = Failed
+	u.rec.Why = fmt.Sprintf("cannot tell whether it runs: %v; start or stop it to have it looked for again", err)
+	u.saveOrSay()
+	u.event(service.EventFailed, u.rec.Why)
 }
 
 // wakeEnding goes on with what the daemon was about when it ended.

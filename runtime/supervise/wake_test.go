@@ -200,6 +200,68 @@ func TestANewBoot(t *testing.T) {
 	}
 }
 
+// Nobody knows whether it runs: it is not started on the off chance that it does not.
+func TestAStartThatCannotBeLookedFor(t *testing.T) {
+	for name, runs := range map[string]bool{"and runs": true, "and does not": false} {
+		inDoubt := func(t *testing.T, w *world) {
+			if runs {
+				w.procs["s"], w.starts = &proc{ended: make(chan struct{})}, 1
+			}
+			w.findErr = fmt.Errorf("too many open files")
+			w.record = Record{Boot: "boot", State: "starting", Run: 1, Start: "s", Spec: w.want.Spec}
+			w.open("boot")
+			s := w.expect(service.StateFailed)
+			if w.record.State != "failed" || w.record.Start != "s" || w.history() != "failed" || !strings.Contains(s.Why, "too many") {
+				t.Errorf("record %+v, history %q, why %q", w.record, w.history(), s.Why)
+			}
+		}
+		known := func(w *world) {
+			w.mu.Lock()
+			w.findErr = nil
+			w.mu.Unlock()
+		}
+		t.Run(name+", is ended before another is started", func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				inDoubt(t, w)
+				before := w.starts
+				w.tell(service.Running, true)
+				time.Sleep(time.Hour)
+				w.expect(service.StateStopping)
+				known(w)
+				time.Sleep(retryHalt)
+				if s := w.expect(service.StateRunning); s.Run != 2 || w.starts != before+1 { // the launcher says if there are two
+					t.Errorf("run %d after %d starts, want 2 after %d", s.Run, w.starts, before+1)
+				}
+			})
+		})
+		t.Run(name+", is stopped", func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				inDoubt(t, w)
+				w.tell(service.Stopped, false)
+				w.expect(service.StateStopping)
+				known(w)
+				time.Sleep(retryHalt)
+				w.expect(service.StateStopped)
+				if len(w.procs) != 0 || w.record.Start != "" {
+					t.Errorf("%d processes are left, and on record the start %q", len(w.procs), w.record.Start)
+				}
+			})
+		})
+		t.Run(name+", is looked for by the next daemon", func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				inDoubt(t, w)
+				w.close()
+				known(w)
+				w.open("boot")
+				w.expect(service.StateRunning)
+				if w.starts != 1 {
+					t.Errorf("%d starts, want 1", w.starts)
+				}
+			})
+		})
+	}
+}
+
 // The host went down between the end of the main process and that of its group.
 func TestANewBootKeepsAnExitThatWasSeen(t *testing.T) {
 	for name, c := range map[string]struct {
