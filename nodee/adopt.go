@@ -57,7 +57,7 @@ func (a *Agent) claim(ctx context.Context, desires []store.Desire, records []sup
 		a.log.Warn("the record of a running service was lost; it is taken up as it runs", "service", key.Name)
 		d := desires[i]
 		records[i] = supervise.Record{Boot: a.boot, State: supervise.Running.String(), Generation: d.Generation, Run: d.Run,
-			Spec: d.Spec, Start: key.Start, HasRun: true}
+			Spec: d.Spec, Ports: d.Ports, Start: key.Start, HasRun: true}
 		starts[key.Start] = true
 	}
 	if err := a.launcher.Sweep(ctx, func(k supervise.Key) bool { return starts[k.Start] }); err != nil {

@@ -33,17 +33,13 @@ func (o outfitter) Compose(j supervise.Job) (supervise.Outfit, error) {
 	if err != nil {
 		return supervise.Outfit{}, supervise.Final(err)
 	}
-	d, ok := o.a.desires.Get(c)
-	if !ok {
-		return supervise.Outfit{}, supervise.Final(fmt.Errorf("%s is being removed", c))
-	}
 	who, err := accountOf(j.Spec)
 	if err != nil {
 		return supervise.Outfit{}, supervise.Final(err)
 	}
 	vars := service.Vars{
 		Coordinate: j.Name, Instance: c.Instance, Service: c.Service, User: c.User, Cell: c.Cell,
-		RuntimeDir: o.a.runtimeDir(c), SoftwareDir: j.Software, Ports: d.Ports,
+		RuntimeDir: o.a.runtimeDir(c), SoftwareDir: j.Software, Ports: j.Ports,
 	}
 	vars.Node.Name = o.a.cfg.Settings.Node.Name
 	vars.Env = baseEnv(vars, who, j.Generation)
@@ -96,10 +92,9 @@ func (o outfitter) Prepare(_ context.Context, j supervise.Job) (supervise.Outfit
 	if err != nil {
 		return out, supervise.Final(err)
 	}
-	d, _ := o.a.desires.Get(c)
-	for _, name := range slices.Sorted(maps.Keys(d.Ports)) {
+	for _, name := range slices.Sorted(maps.Keys(j.Ports)) {
 		// Nothing of the service itself lives at this point, so nobody is spared.
-		holder, held, err := ports.Host{}.Holder(d.Ports[name], nil)
+		holder, held, err := ports.Host{}.Holder(j.Ports[name], nil)
 		if err != nil {
 			return out, err
 		}

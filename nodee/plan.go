@@ -59,5 +59,5 @@ func Plan(d store.Desire, have Have) []Step {
 
 // want is what a unit is told.
 func want(d store.Desire) supervise.Want {
-	return supervise.Want{Desired: d.Desired, Generation: d.Generation, Run: d.Run, Spec: d.Spec, Why: d.Why}
+	return supervise.Want{Desired: d.Desired, Generation: d.Generation, Run: d.Run, Spec: d.Spec, Ports: d.Ports, Why: d.Why}
 }

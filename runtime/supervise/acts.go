@@ -27,7 +27,7 @@ func (u *unit) ask() {
 	if u.want.Run > u.rec.Run {
 		u.rec.Run, u.rec.Tries, u.rec.HasRun, u.rec.Software = u.want.Run, Tries{}, false, ""
 	}
-	u.rec.Spec = u.want.Spec
+	u.rec.Spec, u.rec.Ports = u.want.Spec, u.want.Ports
 	u.rec.DrainSince = time.Time{}
 	if u.rec.Spec.Artifact == "" || u.rec.Software != "" {
 		u.feed(Installed, u.rec.Why)
@@ -49,7 +49,7 @@ func (u *unit) provided(run int64, folder string, err error) {
 }
 
 func (u *unit) job() Job {
-	return Job{Name: u.name, Generation: u.rec.Generation, Spec: u.rec.Spec, Software: u.rec.Software}
+	return Job{Name: u.name, Generation: u.rec.Generation, Spec: u.rec.Spec, Ports: u.rec.Ports, Software: u.rec.Software}
 }
 
 func (u *unit) prepare() {

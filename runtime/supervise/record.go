@@ -16,29 +16,32 @@ type Want struct {
 	// changed spec. A unit whose own run is older ends it and begins a new one.
 	Run  int64
 	Spec service.Spec
-	Why  string // who or what asked, for people
+	// Ports are those of Spec, the assigned ones filled in. Nobody changes the map.
+	Ports map[string]int
+	Why   string // who or what asked, for people
 }
 
 // Record is what a unit must know after the daemon's restart. It is written before a start
 // (the intent), after it (the handle), and whenever the unit comes to rest. It need not
 // survive a power cut: the processes do not either.
 type Record struct {
-	Boot       string        `json:"boot"` // the boot in which it was written
-	State      string        `json:"state"`
-	Generation int64         `json:"generation"` // that State answers to
-	Run        int64         `json:"run"`        // the generation that the run below was asked for by
-	Spec       service.Spec  `json:"spec"`       // what the run was made from
-	Software   string        `json:"software"`   // the artifact's folder, "" without one
-	Start      string        `json:"start"`      // the start that may be alive; "" none is
-	Handle     Handle        `json:"handle"`     // of that start, once it is known
-	StartedAt  time.Time     `json:"started_at"`
-	HasRun     bool          `json:"has_run"` // the run was started at least once
-	Tries      Tries         `json:"tries"`
-	Totals     Totals        `json:"totals"`
-	LastExit   *service.Exit `json:"last_exit"`
-	Why        string        `json:"why"`
-	Until      time.Time     `json:"until"`       // the end of a backoff
-	DrainSince time.Time     `json:"drain_since"` // when the drain began
+	Boot       string         `json:"boot"` // the boot in which it was written
+	State      string         `json:"state"`
+	Generation int64          `json:"generation"` // that State answers to
+	Run        int64          `json:"run"`        // the generation that the run below was asked for by
+	Spec       service.Spec   `json:"spec"`       // what the run was made from
+	Ports      map[string]int `json:"ports"`      // what it was given
+	Software   string         `json:"software"`   // the artifact's folder, "" without one
+	Start      string         `json:"start"`      // the start that may be alive; "" none is
+	Handle     Handle         `json:"handle"`     // of that start, once it is known
+	StartedAt  time.Time      `json:"started_at"`
+	HasRun     bool           `json:"has_run"` // the run was started at least once
+	Tries      Tries          `json:"tries"`
+	Totals     Totals         `json:"totals"`
+	LastExit   *service.Exit  `json:"last_exit"`
+	Why        string         `json:"why"`
+	Until      time.Time      `json:"until"`       // the end of a backoff
+	DrainSince time.Time      `json:"drain_since"` // when the drain began
 }
 
 // Totals count over a unit's whole life.
@@ -80,6 +83,7 @@ type Job struct {
 	Name       string
 	Generation int64
 	Spec       service.Spec
+	Ports      map[string]int
 	Software   string // the artifact's folder, "" without one
 }
 

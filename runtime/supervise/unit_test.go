@@ -161,6 +161,25 @@ func TestDrainBySignalUntilItExits(t *testing.T) {
 	})
 }
 
+// It listens where it was told to at its start, whatever is wanted of the next run.
+func TestADrainGoesToThePortsOfItsRun(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.want.Spec.Drain = &service.Drain{Signal: "USR1", Timeout: quantity.Duration(30 * time.Second)}
+		w.want.Ports = map[string]int{"http": 31000}
+		w.open("boot")
+		w.tell(service.Drained, false)
+		w.expect(service.StateDraining)
+		w.want.Ports = map[string]int{"http": 31001}
+		w.tell(service.Drained, false) // as by a PUT that does not start
+		w.close()
+		w.open("boot") // drains once more
+		w.expect(service.StateDraining)
+		if got := w.composed.Ports["http"]; got != 31000 {
+			t.Errorf("it is drained at port %d, want 31000", got)
+		}
+	})
+}
+
 func TestDrainEndsAtItsTimeout(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.want.Spec.Drain = &service.Drain{Signal: "USR1", Timeout: quantity.Duration(30 * time.Second)}

@@ -24,13 +24,14 @@ type world struct {
 	startErr, prepareErr, findErr       error
 	stopErr                             error
 
-	procs   map[string]*proc // by start
-	starts  int
-	record  Record
-	want    Want
-	events  []service.Event
-	signals []string
-	stopped []string // the handles of what was stopped, or was to be
+	procs    map[string]*proc // by start
+	starts   int
+	record   Record
+	want     Want
+	events   []service.Event
+	signals  []string
+	composed Job      // the last that an outfit was made from
+	stopped  []string // the handles of what was stopped, or was to be
 
 	sup    *Supervisor
 	cancel context.CancelFunc
@@ -206,6 +207,9 @@ func (w *world) Compose(j Job) (Outfit, error) {
 	if j.Spec.Drain != nil {
 		o.Drain = *j.Spec.Drain
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.composed = j
 	return o, nil
 }
 
