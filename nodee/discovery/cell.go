@@ -49,12 +49,12 @@ func (c *Cell) Running(ctx context.Context, e service.Expression, w *keeper.Watc
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("nothing was answered within %s", patience))
 	defer cancel()
 	r, err := c.sessions.Reader()
-	if err != nil {
-		return nil, err
+	var found []Instance
+	if err == nil {
+		found, err = c.read(ctx, r, e, w)
 	}
-	found, err := c.read(ctx, r, e, w)
 	if fault.KindOf(err) == fault.Unavailable { // also a session that has just expired
-		err = fault.Mark(fault.Unavailable, fault.SlugOf(keeper.ErrUnavailable), err)
+		err = fault.New(fault.Unavailable, fault.SlugOf(keeper.ErrUnavailable), "%w; nodee status shows how it is, try again when it is connected", err)
 	}
 	return found, err
 }
