@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cloudname/nodee/internal/fault"
@@ -58,11 +59,10 @@ type Services struct {
 
 // entry has a lock of its own, which is held while its change is written: so that a unit can
 // write "started" at a time when nobody can have asked for a stop already (Confirm), and
-// the others do not wait for that disk.
+// the others do not wait for that disk. Who only reads does not either.
 type entry struct {
 	mu     sync.Mutex
-	desire Desire
-	gone   bool
+	desire atomic.Pointer[Desire] // never changed, only replaced; nil: there is none
 }
 
 // OpenServices reads what is desired. A folder that cannot be read is logged and left as it
@@ -85,7 +85,9 @@ func OpenServices(dir string, log *slog.Logger) (*Services, error) {
 		case err != nil || d.Coordinate.String() != folder.Name():
 			log.Error("cannot read what is desired of a service; it is left alone until a person has looked", "file", path, "err", err)
 		default:
-			s.entries[d.Coordinate] = &entry{desire: d}
+			e := &entry{}
+			e.desire.Store(&d)
+			s.entries[d.Coordinate] = e
 		}
 	}
 	return s, nil
@@ -101,13 +103,12 @@ func readDesire(path string) (d Desire, err error) {
 
 // Get returns what is desired of a service.
 func (s *Services) Get(c service.Coordinate) (Desire, bool) {
-	e := s.entry(c)
-	if e == nil {
-		return Desire{}, false
+	if e := s.entry(c); e != nil {
+		if d := e.desire.Load(); d != nil {
+			return *d, true
+		}
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.desire, !e.gone
+	return Desire{}, false
 }
 
 func (s *Services) entry(c service.Coordinate) *entry {
@@ -119,42 +120,49 @@ func (s *Services) entry(c service.Coordinate) *entry {
 // All returns what is desired of every service, in no order.
 func (s *Services) All() []Desire {
 	s.mu.RLock()
-	entries := make([]*entry, 0, len(s.entries))
+	defer s.mu.RUnlock()
+	out := make([]Desire, 0, len(s.entries))
 	for _, e := range s.entries {
-		entries = append(entries, e)
-	}
-	s.mu.RUnlock()
-	out := make([]Desire, 0, len(entries))
-	for _, e := range entries {
-		e.mu.Lock()
-		if !e.gone {
-			out = append(out, e.desire)
+		if d := e.desire.Load(); d != nil {
+			out = append(out, *d)
 		}
-		e.mu.Unlock()
 	}
 	return out
 }
 
 // Create adds a service that is not there yet; fault.Conflict if it is. then is called
-// before anyone else can change it.
+// before anyone else can see or change it.
 func (s *Services) Create(d Desire, then func(Desire)) error {
 	e := s.claim(d.Coordinate)
 	defer e.mu.Unlock()
-	if !e.gone {
+	if e.desire.Load() != nil {
 		return fault.New(fault.Conflict, "exists", "service %s exists already", d.Coordinate)
 	}
+	if err := s.make(d); err != nil {
+		s.drop(d.Coordinate)
+		return err
+	}
+	then(d)
+	e.desire.Store(&d)
+	return nil
+}
+
+// make writes down a service that is new.
+func (s *Services) make(d Desire) error {
 	if err := os.MkdirAll(s.folder(d.Coordinate), 0o700); err != nil {
 		return fmt.Errorf("cannot make the state of %s: %w", d.Coordinate, err)
 	}
 	if err := publish.SyncDir(s.dir); err != nil {
 		return err
 	}
-	if err := s.write(d); err != nil {
-		return err
-	}
-	e.desire, e.gone = d, false
-	then(d)
-	return nil
+	return s.write(d)
+}
+
+// drop lets go of an entry that says nothing. The caller holds its lock.
+func (s *Services) drop(c service.Coordinate) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.entries, c)
 }
 
 // claim returns the locked entry of a coordinate, a new one if there is none.
@@ -163,7 +171,7 @@ func (s *Services) claim(c service.Coordinate) *entry {
 		s.mu.Lock()
 		e := s.entries[c]
 		if e == nil {
-			e = &entry{gone: true}
+			e = &entry{}
 			s.entries[c] = e
 		}
 		s.mu.Unlock()
@@ -177,7 +185,7 @@ func (s *Services) claim(c service.Coordinate) *entry {
 
 // Change changes what is desired of a service, if it is there. change works on a copy and
 // tells whether it differs; then is called with what stands afterwards, before anyone else can
-// change it.
+// see or change it.
 func (s *Services) Change(c service.Coordinate, change func(*Desire) (bool, error), then func(Desire)) (Desire, error) {
 	missing := fault.New(fault.NotFound, "service-not-found", "there is no service %s on this node; nodee service list shows those there are", c)
 	e := s.entry(c)
@@ -186,19 +194,20 @@ func (s *Services) Change(c service.Coordinate, change func(*Desire) (bool, erro
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.gone {
+	old := e.desire.Load()
+	if old == nil {
 		return Desire{}, missing
 	}
-	d := e.desire
+	d := *old
 	changed, err := change(&d)
 	if err != nil || !changed {
-		return e.desire, err
+		return *old, err
 	}
 	if err := s.write(d); err != nil {
-		return e.desire, err
+		return *old, err
 	}
-	e.desire = d
 	then(d)
+	e.desire.Store(&d)
 	return d, nil
 }
 
@@ -221,11 +230,9 @@ func (s *Services) Forget(c service.Coordinate, then func()) error {
 	if err := os.RemoveAll(s.folder(c)); err != nil {
 		return fmt.Errorf("cannot forget %s: %w", c, err)
 	}
-	e.gone = true
 	then()
-	s.mu.Lock()
-	delete(s.entries, c)
-	s.mu.Unlock()
+	e.desire.Store(nil)
+	s.drop(c)
 	return nil
 }
 
@@ -242,8 +249,8 @@ func (s *Services) Confirm(name string, run int64, do func()) bool {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	d := e.desire
-	if e.gone || d.Removal != nil || d.Desired != service.Running || d.Run != run {
+	d := e.desire.Load()
+	if d == nil || d.Removal != nil || d.Desired != service.Running || d.Run != run {
 		return false
 	}
 	do()

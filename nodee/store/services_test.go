@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"testing"
+	"time"
 
 	"github.com/cloudname/nodee/internal/fault"
 	"github.com/cloudname/nodee/runtime/service"
@@ -64,6 +65,55 @@ func TestAChangeThatFailsChangesNothing(t *testing.T) {
 	if fault.KindOf(err) != fault.NotFound {
 		t.Errorf("a change of what is not there: %v", err)
 	}
+}
+
+// A disk that takes its time holds up who changes that service, and nobody who reads.
+func TestReadersDoNotWaitForTheDisk(t *testing.T) {
+	s := openServices(t, t.TempDir())
+	before := create(t, s)
+	_, err := s.Change(web, func(d *Desire) (bool, error) { d.Generation = 2; return true, nil }, func(Desire) {
+		read := make(chan Desire, 1)
+		go func() {
+			all := s.All()
+			d, _ := s.Get(web)
+			read <- d
+			if len(all) != 1 {
+				t.Errorf("%d services, want 1", len(all))
+			}
+		}()
+		select {
+		case d := <-read:
+			if d.Generation != before.Generation {
+				t.Errorf("generation %d is told of before it is in the history", d.Generation)
+			}
+		case <-time.After(10 * time.Second):
+			t.Error("a reader waits until the change is done")
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d, _ := s.Get(web); d.Generation != 2 {
+		t.Errorf("generation %d, want 2", d.Generation)
+	}
+}
+
+func TestACreateThatFailsLeavesNothing(t *testing.T) {
+	dir := t.TempDir()
+	s := openServices(t, dir)
+	if err := os.WriteFile(filepath.Join(dir, web.String()), nil, 0o600); err != nil { // in the way
+		t.Fatal(err)
+	}
+	if err := s.Create(Desire{Coordinate: web}, func(Desire) { t.Error("told of it") }); err == nil {
+		t.Fatal("no error")
+	}
+	if _, ok := s.Get(web); ok || len(s.entries) != 0 {
+		t.Errorf("there is %d", len(s.entries))
+	}
+	if err := os.Remove(filepath.Join(dir, web.String())); err != nil {
+		t.Fatal(err)
+	}
+	create(t, s)
 }
 
 func TestForget(t *testing.T) {
