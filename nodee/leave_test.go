@@ -19,7 +19,7 @@ func TestWhatIsLeavingIsNotLookedAt(t *testing.T) {
 	}
 	a.leaving.begin(c.String())
 	d := first(c, service.Spec{Command: "/bin/true"}, nil, false)
-	if err := a.desires.Create(d, func(store.Desire) {}); err != nil {
+	if _, err := a.desires.Create(d, func(store.Desire) {}); err != nil {
 		t.Fatal(err)
 	}
 	a.pass(nil, a.everything())

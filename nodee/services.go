@@ -42,8 +42,7 @@ func (a *Agent) PutService(_ context.Context, c service.Coordinate, spec service
 	if exists {
 		d, err = a.change(c, spec, assigned, start)
 	} else {
-		d = first(c, spec, assigned, start)
-		err = a.desires.Create(d, a.note)
+		d, err = a.desires.Create(first(c, spec, assigned, start), a.note)
 	}
 	if err != nil {
 		return api.Service{}, false, err

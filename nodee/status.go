@@ -2,6 +2,7 @@ package nodee
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"runtime"
 	"strconv"
@@ -43,6 +44,10 @@ func (a *Agent) features() map[string]string {
 	}
 	if l.Why != "" {
 		f["cgroup_why"] = l.Why
+	}
+	if names := a.desires.Unreadable(); len(names) > 0 {
+		f["services_unreadable"] = fmt.Sprintf("%d, the first is %s: what is desired cannot be read, the log tells why; put them anew",
+			len(names), names[0])
 	}
 	return f
 }

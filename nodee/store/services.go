@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -53,8 +55,9 @@ type Services struct {
 	dir string
 	log *slog.Logger
 
-	mu      sync.RWMutex
-	entries map[service.Coordinate]*entry
+	mu         sync.RWMutex
+	entries    map[service.Coordinate]*entry
+	unreadable map[string]bool // folders whose wish cannot be read, by name
 }
 
 // entry has a lock of its own, which is held while its change is written: so that a unit can
@@ -68,7 +71,7 @@ type entry struct {
 // OpenServices reads what is desired. A folder that cannot be read is logged and left as it
 // is, for a person to look at: the other services must not wait for that.
 func OpenServices(dir string, log *slog.Logger) (*Services, error) {
-	s := &Services{dir: dir, log: log, entries: map[service.Coordinate]*entry{}}
+	s := &Services{dir: dir, log: log, entries: map[service.Coordinate]*entry{}, unreadable: map[string]bool{}}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("cannot open the state of services: %w", err)
 	}
@@ -83,7 +86,8 @@ func OpenServices(dir string, log *slog.Logger) (*Services, error) {
 		case errors.Is(err, fs.ErrNotExist):
 			os.RemoveAll(filepath.Dir(path)) // was never wholly made, or is already forgotten
 		case err != nil || d.Coordinate.String() != folder.Name():
-			log.Error("cannot read what is desired of a service; it is left alone until a person has looked", "file", path, "err", err)
+			log.Error("cannot read what is desired of a service; it is left alone until a person has looked, or has put it anew", "file", path, "err", err)
+			s.unreadable[folder.Name()] = true
 		default:
 			e := &entry{}
 			e.desire.Store(&d)
@@ -130,21 +134,38 @@ func (s *Services) All() []Desire {
 	return out
 }
 
+// Unreadable names the services of which it cannot be read what is desired, in order.
+func (s *Services) Unreadable() []string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return slices.Sorted(maps.Keys(s.unreadable))
+}
+
 // Create adds a service that is not there yet; fault.Conflict if it is. then is called
-// before anyone else can see or change it.
-func (s *Services) Create(d Desire, then func(Desire)) error {
+// before anyone else can see or change it. The numbers of a service whose wish could not be
+// read go on after those that its unit has seen: what runs answers to an earlier wish then.
+func (s *Services) Create(d Desire, then func(Desire)) (Desire, error) {
 	e := s.claim(d.Coordinate)
 	defer e.mu.Unlock()
 	if e.desire.Load() != nil {
-		return fault.New(fault.Conflict, "exists", "service %s exists already", d.Coordinate)
+		return Desire{}, fault.New(fault.Conflict, "exists", "service %s exists already", d.Coordinate)
+	}
+	seen := s.Record(d.Coordinate)
+	last := max(seen.Generation, seen.Run)
+	d.Generation += last
+	if d.Run > 0 {
+		d.Run += last
 	}
 	if err := s.make(d); err != nil {
 		s.drop(d.Coordinate)
-		return err
+		return Desire{}, err
 	}
 	then(d)
 	e.desire.Store(&d)
-	return nil
+	s.mu.Lock()
+	delete(s.unreadable, d.Coordinate.String())
+	s.mu.Unlock()
+	return d, nil
 }
 
 // make writes down a service that is new.

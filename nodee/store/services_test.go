@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -29,7 +30,8 @@ func create(t *testing.T, s *Services) Desire {
 	t.Helper()
 	d := Desire{Coordinate: web, Desired: service.Running, Generation: 1, Run: 1, Owner: Local,
 		Spec: service.Spec{Command: "/bin/web", Options: map[string]any{"verbose": true}}, Ports: map[string]int{"http": 31000}}
-	if err := s.Create(d, func(Desire) {}); err != nil {
+	d, err := s.Create(d, func(Desire) {})
+	if err != nil {
 		t.Fatal(err)
 	}
 	return d
@@ -47,7 +49,7 @@ func TestWhatWasAskedForIsThereAfterARestart(t *testing.T) {
 func TestCreatedOnce(t *testing.T) {
 	s := openServices(t, t.TempDir())
 	create(t, s)
-	err := s.Create(Desire{Coordinate: web}, func(Desire) { t.Error("told of a second one") })
+	_, err := s.Create(Desire{Coordinate: web}, func(Desire) { t.Error("told of a second one") })
 	if fault.KindOf(err) != fault.Conflict {
 		t.Errorf("a second create: %v", err)
 	}
@@ -104,7 +106,7 @@ func TestACreateThatFailsLeavesNothing(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, web.String()), nil, 0o600); err != nil { // in the way
 		t.Fatal(err)
 	}
-	if err := s.Create(Desire{Coordinate: web}, func(Desire) { t.Error("told of it") }); err == nil {
+	if _, err := s.Create(Desire{Coordinate: web}, func(Desire) { t.Error("told of it") }); err == nil {
 		t.Fatal("no error")
 	}
 	if _, ok := s.Get(web); ok || len(s.entries) != 0 {
@@ -183,11 +185,22 @@ func TestAGarbledWishIsLeftForAPerson(t *testing.T) {
 	if err := os.WriteFile(file, []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if s := openServices(t, dir); len(s.All()) != 0 {
-		t.Errorf("there is %v", s.All())
+	if err := s.Save(web.String(), supervise.Record{Generation: 9, Run: 7}); err != nil {
+		t.Fatal(err)
+	}
+	s = openServices(t, dir)
+	if len(s.All()) != 0 || !slices.Equal(s.Unreadable(), []string{web.String()}) {
+		t.Errorf("there is %v, and unreadable is %q", s.All(), s.Unreadable())
 	}
 	if b, err := os.ReadFile(file); err != nil || string(b) != "{" {
 		t.Errorf("the file is now %q, %v", b, err)
+	}
+	// Put anew, it is wanted after all that its unit has seen.
+	if d := create(t, s); d.Generation != 10 || d.Run != 10 || len(s.Unreadable()) != 0 {
+		t.Errorf("generation %d, run %d, unreadable %q; want 10, 10 and none", d.Generation, d.Run, s.Unreadable())
+	}
+	if d, _ := openServices(t, dir).Get(web); d.Run != 10 {
+		t.Errorf("on disk is run %d, want 10", d.Run)
 	}
 }
 
