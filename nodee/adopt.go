@@ -2,25 +2,25 @@ package nodee
 
 import (
 	"context"
+	"errors"
 
+	"github.com/cloudname/nodee/internal/group"
 	"github.com/cloudname/nodee/nodee/store"
+	"github.com/cloudname/nodee/runtime/service"
 	"github.com/cloudname/nodee/runtime/supervise"
 )
 
 // adopt makes the supervisor know every service, and waits until it has found out what of
-// them runs, so that nobody is ever told less than that.
-func (a *Agent) adopt(ctx context.Context) error {
+// them runs, so that nobody is ever told less than that. g owns what takes longer.
+func (a *Agent) adopt(g *group.Group) error {
+	ctx := g.Context()
 	desires := a.desires.All()
-	records := make([]supervise.Record, len(desires))
-	for i, d := range desires {
-		records[i] = a.desires.Record(d.Coordinate)
-	}
-	if err := a.claim(ctx, desires, records); err != nil {
+	if err := a.claim(ctx, desires); err != nil {
 		return err
 	}
 	awake := make([]<-chan struct{}, len(desires))
 	for i, d := range desires {
-		awake[i] = a.units.Open(d.Coordinate.String(), records[i], want(d))
+		awake[i] = a.look(g, d, d.Run)
 	}
 	for _, ch := range awake {
 		select {
@@ -32,36 +32,69 @@ func (a *Agent) adopt(ctx context.Context) error {
 	return nil
 }
 
-// claim holds what runs against the records. What runs wins: a service whose record was
-// lost is given the start that runs in its name, so that it is not started twice. Groups of
-// earlier starts in which nothing lives are removed.
-func (a *Agent) claim(ctx context.Context, desires []store.Desire, records []supervise.Record) error {
-	byName, starts := map[string]int{}, map[string]bool{}
-	for i, d := range desires {
-		byName[d.Coordinate.String()] = i
-		starts[records[i].Start] = true
+// claim finds what runs that no record tells of, and removes groups of earlier starts in
+// which nothing lives. What is found is kept for the service of that name: see look.
+func (a *Agent) claim(ctx context.Context, desires []store.Desire) error {
+	starts, known := map[string]bool{}, map[string]bool{}
+	for _, d := range desires {
+		known[d.Coordinate.String()] = true
+		starts[a.desires.Record(d.Coordinate).Start] = true
 	}
 	keys, err := a.launcher.Groups(ctx)
 	if err != nil {
 		return err
 	}
+	a.strays = map[string][]supervise.Key{}
 	for _, key := range keys {
 		if starts[key.Start] {
 			continue
 		}
-		i, known := byName[key.Name]
-		if !known || records[i].Start != "" {
-			a.log.Warn("processes run that no service here has a record of; they are left alone", "of", key.Name, "start", key.Start)
-			continue
+		a.strays[key.Name] = append(a.strays[key.Name], key)
+		if !known[key.Name] {
+			a.log.Warn("processes run that no service here has a record of; they are left alone until a service of that name is put",
+				"of", key.Name, "start", key.Start)
 		}
-		a.log.Warn("the record of a running service was lost; it is taken up as it runs", "service", key.Name)
-		d := desires[i]
-		records[i] = supervise.Record{Boot: a.boot, State: supervise.Running.String(), Generation: d.Generation, Run: d.Run,
-			Spec: d.Spec, Ports: d.Ports, Start: key.Start, HasRun: true}
-		starts[key.Start] = true
 	}
 	if err := a.launcher.Sweep(ctx, func(k supervise.Key) bool { return starts[k.Start] }); err != nil {
 		a.log.Warn("empty groups of earlier starts are left over", "err", err)
 	}
 	return nil
+}
+
+// look has a service looked after from now on. What runs wins: a service whose record was
+// lost is given a start that runs in its name, as of a run, so that it is not started twice.
+// What runs beside the start that it has is ended.
+func (a *Agent) look(g *group.Group, d store.Desire, run int64) (awake <-chan struct{}) {
+	name := d.Coordinate.String()
+	rec, strays := a.desires.Record(d.Coordinate), a.strays[name]
+	delete(a.strays, name)
+	if rec.Start == "" && len(strays) > 0 {
+		a.log.Warn("the record of a running service was lost; it is taken up as it runs", "service", name, "start", strays[0].Start)
+		rec = supervise.Record{Boot: a.boot, State: supervise.Running.String(), Generation: d.Generation, Run: run,
+			Spec: d.Spec, Ports: d.Ports, Start: strays[0].Start, HasRun: true, Totals: rec.Totals, LastExit: rec.LastExit}
+	}
+	for _, key := range strays {
+		if key.Start != rec.Start {
+			a.log.Warn("a service runs twice; the start that is not on record is ended", "service", name, "start", key.Start)
+			g.Aside("end another "+name, func(ctx context.Context) error { a.endStray(ctx, key, d.Spec.Stop); return nil })
+		}
+	}
+	return a.units.Open(name, rec, want(d))
+}
+
+// endStray ends a start that no unit looks after.
+func (a *Agent) endStray(ctx context.Context, key supervise.Key, stop service.Stop) {
+	h, err := a.launcher.Find(ctx, key)
+	if errors.Is(err, supervise.ErrEnded) {
+		err = nil // of which something may be left
+	}
+	if err == nil {
+		_, err = a.launcher.Stop(ctx, h, supervise.HaltOf(stop))
+	}
+	if err == nil {
+		_, err = a.launcher.Watch(ctx, h) // which lets the launcher forget it
+	}
+	if err != nil && ctx.Err() == nil && !errors.Is(err, supervise.ErrNeverStarted) {
+		a.log.Error("cannot end what runs twice; the daemon's next start tries again", "service", key.Name, "start", key.Start, "err", err)
+	}
 }

@@ -56,6 +56,7 @@ type Agent struct {
 	presence *presence.Presence // nil: the node stands alone
 	resolver *discovery.Resolver
 	dirs     rundir.Dirs
+	strays   map[string][]supervise.Key // what runs without a record, by the name of its service; of the reconcile loop
 
 	services  change.Counter // of anything that a list of services shows
 	artifacts change.Counter // the same for artifacts
@@ -144,7 +145,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 	a.units = supervise.New(g.Context(), parts)
 	g.Go("supervisor", func(context.Context) error { return a.units.Wait() })
-	if err := a.adopt(g.Context()); err != nil {
+	if err := a.adopt(g); err != nil {
 		g.End(err)
 		return errors.Join(err, g.Wait())
 	}
@@ -228,7 +229,7 @@ func (a *Agent) take(g *group.Group, d store.Desire, step Step) {
 	name := d.Coordinate.String()
 	switch step.Kind {
 	case StepOpen:
-		a.units.Open(name, a.desires.Record(d.Coordinate), want(d))
+		a.look(g, d, 0) // it is new: whatever runs in its name is of an earlier run
 	case StepTell:
 		a.units.Tell(name, want(d))
 	case StepInstall:

@@ -14,7 +14,8 @@ import (
 // haltNow kills at once.
 var haltNow = Halt{}
 
-func haltOf(s service.Stop) Halt {
+// HaltOf is how a spec wants its service to be stopped.
+func HaltOf(s service.Stop) Halt {
 	return Halt{Signal: s.Signal, Main: s.To == "main", Grace: s.Grace.Std()}
 }
 
@@ -169,7 +170,7 @@ func (u *unit) reason(x Exit) service.Reason {
 // looked for first, until that is known: what is found is watched and stopped like any other.
 func (u *unit) end() {
 	if u.rec.Handle != nil {
-		u.halt(haltOf(u.rec.Spec.Stop))
+		u.halt(HaltOf(u.rec.Spec.Stop))
 		return
 	}
 	key := u.key()
@@ -191,7 +192,7 @@ func (u *unit) end() {
 				u.rec.Handle, u.rec.HasRun, u.rec.StartedAt = found, true, time.Now().UTC()
 				u.exited, u.pid = false, u.cfg.Launcher.PID(found)
 				u.watch()
-				u.halt(haltOf(u.rec.Spec.Stop))
+				u.halt(HaltOf(u.rec.Spec.Stop))
 			}
 		}
 	})

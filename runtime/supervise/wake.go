@@ -123,7 +123,7 @@ func (u *unit) wakeEnding() {
 		return
 	}
 	u.state = Stopping
-	u.halt(haltOf(u.rec.Spec.Stop))
+	u.halt(HaltOf(u.rec.Spec.Stop))
 }
 
 // missed takes note of the end of a start while no daemon was there. Watch tells at once what
