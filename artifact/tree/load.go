@@ -137,7 +137,13 @@ func (t *Tree) loadVersion(ctx context.Context, id artifact.ID, info fs.FileInfo
 	t.o.Log.Warn("cannot read the manifest of a version, so it cannot be verified; remove it and install it again",
 		"artifact", id, "err", err)
 	t.index[id], err = t.measure(ctx, id, info)
-	return err
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err != nil { // one version is no reason for the others not to be there
+		t.o.Log.Error("cannot measure a version; it is listed without its size", "artifact", id, "err", err)
+	}
+	return nil
 }
 
 func (t *Tree) summaryOf(id artifact.ID) (summary, error) {
@@ -150,15 +156,20 @@ func (t *Tree) summaryOf(id artifact.ID) (summary, error) {
 	return s, err
 }
 
-// measure tells of a version without a manifest what the disk can tell.
+// measure tells of a version without a manifest what the disk can tell: its size only if all
+// of it can be read.
 func (t *Tree) measure(ctx context.Context, id artifact.ID, info fs.FileInfo) (artifact.Artifact, error) {
+	a := artifact.Artifact{ID: id, Path: t.path(id.Dir()), InstalledAt: info.ModTime().UTC()}
 	dir, err := t.root.OpenRoot(id.Dir())
 	if err != nil {
-		return artifact.Artifact{}, err
+		return a, err
 	}
 	defer dir.Close()
 	files, bytes, err := size(ctx, dir)
-	return artifact.Artifact{ID: id, Path: t.path(id.Dir()), Files: files, SizeBytes: bytes, InstalledAt: info.ModTime().UTC()}, err
+	if err == nil {
+		a.Files, a.SizeBytes = files, bytes
+	}
+	return a, err
 }
 
 // sweepManifests removes manifests whose version never came, or went.
