@@ -63,21 +63,21 @@ func TestFollowingEventsResumesAfterTheLast(t *testing.T) {
 			problem(w, 404, "service-not-found", nil)
 			return
 		}
-		body := ""
+		var body strings.Builder
 		for seq := after + 1; seq <= after+3; seq++ {
-			body += fmt.Sprintf("id: %d\ndata: {\"seq\":%d}\n\n:\n\n", seq, seq)
+			body.WriteString(fmt.Sprintf("id: %d\ndata: {\"seq\":%d}\n\n:\n\n", seq, seq))
 		}
-		answer(w, 200, "text/event-stream", body+"data: {\"se") // the last one is cut off
+		answer(w, 200, "text/event-stream", body.String()+"data: {\"se") // the last one is cut off
 		if n%2 == 0 {
 			panic(http.ErrAbortHandler)
 		}
 	}, "service", "events", "1.a.b.c", "--follow", "--tail", "2", "-o", "json")
-	want := ""
+	var want strings.Builder
 	for seq := 4; seq <= 12; seq++ {
-		want += fmt.Sprintf("{\"seq\":%d}\n", seq)
+		want.WriteString(fmt.Sprintf("{\"seq\":%d}\n", seq))
 	}
-	if code != 0 || out != want {
-		t.Errorf("exit code %d, output\n%s, want\n%s", code, out, want)
+	if code != 0 || out != want.String() {
+		t.Errorf("exit code %d, output\n%s, want\n%s", code, out, want.String())
 	}
 }
 

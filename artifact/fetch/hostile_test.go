@@ -155,11 +155,12 @@ func hostileZips(t *testing.T) map[string]hostile {
 
 // hostileStreams are faults of the bytes around a good tar.
 func hostileStreams(t *testing.T) map[string]hostile {
-	body := strings.Repeat("some words that can be packed, and a number: ", 3)
+	var body strings.Builder
+	body.WriteString(strings.Repeat("some words that can be packed, and a number: ", 3))
 	for i := range 20_000 {
-		body += fmt.Sprint(i * i * i)
+		body.WriteString(fmt.Sprint(i * i * i))
 	}
-	whole := tarOf(t, member{name: "a", body: body})
+	whole := tarOf(t, member{name: "a", body: body.String()})
 	all := map[string]hostile{
 		"nothing":       {nil, "", "empty file", Limits{}},
 		"a page":        {[]byte("<!DOCTYPE html><title>Log in</title>"), "", `which is "<!DOCTYPE html>`, Limits{}},
@@ -180,9 +181,9 @@ func hostileStreams(t *testing.T) map[string]hostile {
 		all[name+": damaged"] = hostile{flipped(len(packed) / 2), "", "damaged", Limits{}}
 		all[name+": bad checksum"] = hostile{flipped(len(packed) - 6 + map[string]int{"zst": 3}[name]), "", "damaged", Limits{}}
 		all[name+": something follows"] = hostile{append(bytes.Clone(packed), "something that follows"...), "", "damaged after", Limits{}}
-		all[name+": no tar inside"] = hostile{pack(t, []byte(body)), "", "damaged at its beginning", Limits{}}
+		all[name+": no tar inside"] = hostile{pack(t, []byte(body.String())), "", "damaged at its beginning", Limits{}}
 		all[name+": nothing inside"] = hostile{pack(t, nil), "", "", Limits{}}
-		all[name+": a zip inside"] = hostile{pack(t, zipOf(t, member{name: "a", body: body})), "", "damaged at its beginning", Limits{}}
+		all[name+": a zip inside"] = hostile{pack(t, zipOf(t, member{name: "a", body: body.String()})), "", "damaged at its beginning", Limits{}}
 	}
 	return all
 }

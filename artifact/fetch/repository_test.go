@@ -123,12 +123,12 @@ func TestServes(t *testing.T) {
 		{"com.ex*", "com.example com.ex.y com.ex", "com.e"},
 	} {
 		r := Repository{Groups: strings.Fields(c.globs)}
-		for _, g := range strings.Fields(c.yes) {
+		for g := range strings.FieldsSeq(c.yes) {
 			if !r.Serves(g) {
 				t.Errorf("%q does not serve %q", c.globs, g)
 			}
 		}
-		for _, g := range strings.Fields(c.no) {
+		for g := range strings.FieldsSeq(c.no) {
 			if r.Serves(g) {
 				t.Errorf("%q serves %q", c.globs, g)
 			}

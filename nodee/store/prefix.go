@@ -116,7 +116,7 @@ func (p *Prefix) acquire() error {
 	}
 	err = f.Truncate(0)
 	if err == nil {
-		_, err = f.WriteAt([]byte(fmt.Sprintln(os.Getpid())), 0)
+		_, err = f.WriteAt(fmt.Appendln(nil, os.Getpid()), 0)
 	}
 	if err != nil {
 		f.Close()

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -163,12 +164,7 @@ func TestHolderInAFakeProc(t *testing.T) {
 	h := fakeProc(t)
 	are := func(pids ...int) func(int) bool {
 		return func(pid int) bool {
-			for _, p := range pids {
-				if p == pid {
-					return true
-				}
-			}
-			return false
+			return slices.Contains(pids, pid)
 		}
 	}
 	for _, c := range []struct {

@@ -43,7 +43,7 @@ func TestRestartsWithExactGaps(t *testing.T) {
 			}
 			time.Sleep(gap*time.Second - 1)
 			w.expect(service.StateBackoff)
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			w.expect(service.StateRunning)
 		}
 		if w.starts != 9 {
@@ -187,7 +187,7 @@ func TestDrainEndsAtItsTimeout(t *testing.T) {
 		w.tell(service.Drained, false)
 		time.Sleep(30*time.Second - 1)
 		w.expect(service.StateDraining)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		w.expect(service.StateStopped)
 	})
 }

@@ -73,7 +73,7 @@ func TestRestartsAreCountedAndSpaced(t *testing.T) {
 	n.wish("1.gaps.e2e.test", `{"command":"sh","args":["-c","date +%s%N; exit 3"],"restart":{"max":4,"base":"200ms","factor":2,"cap":"500ms","jitter":0}}`)
 	s := n.in("1.gaps.e2e.test", "failed")
 	var at []int64
-	for _, line := range strings.Fields(n.output("1.gaps.e2e.test")) {
+	for line := range strings.FieldsSeq(n.output("1.gaps.e2e.test")) {
 		ns, err := strconv.ParseInt(line, 10, 64)
 		if err != nil {
 			t.Fatal(err)

@@ -48,7 +48,7 @@ func daemon(open Open) error {
 	b := &Bench{dir: os.Getenv(roleDir), mark: os.Getenv(mark)}
 	phase := os.Getenv(rolePhase)
 	fmt.Println("ready")
-	for i := 0; i < campaignStarts; i++ {
+	for i := range campaignStarts {
 		key := b.Key()
 		intent, err := json.Marshal(key)
 		if err != nil {

@@ -247,7 +247,7 @@ func (b *Bench) AwaitPIDs(name string, n int) []int {
 	b.t.Helper()
 	b.Eventually(fmt.Sprintf("%d lines in %s", n, name), func() bool { return strings.Count(b.Read(name), "\n") == n })
 	var pids []int
-	for _, field := range strings.Fields(b.Read(name)) {
+	for field := range strings.FieldsSeq(b.Read(name)) {
 		pid, err := strconv.Atoi(field)
 		if err != nil {
 			b.t.Fatalf("%s holds %q", name, field)
