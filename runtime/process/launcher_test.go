@@ -241,8 +241,8 @@ func TestGroupsOfAnEarlierDaemon(t *testing.T) {
 		t.Errorf("started as %s; want it in %s", h, base)
 	}
 	// A folder that was removed, and one in which nothing can be started.
-	unusable := filepath.Join(t.TempDir(), "x")
-	remember(unusable, filepath.Join(own, "nodee-test-gone", "x"), base)
+	unusable := filepath.Join(t.TempDir(), first.folder)
+	remember(unusable, filepath.Join(own, "nodee-test-gone", first.folder), base)
 	third := newLauncher(t, state)
 	if got := third.yard.(*controlledYard).bases; len(got) != 3 || got[0] != here || got[1] != unusable || got[2] != base {
 		t.Errorf("folders %q; want %q first, and those that are still there", got, here)
@@ -278,7 +278,7 @@ func TestAHandleOfAnotherPrefixIsLeftAlone(t *testing.T) {
 	if theirs.Features().Cgroup == "none" {
 		t.Skip("no control groups here: ", theirs.Features().Why)
 	}
-	_, h := startSleep(t, theirs, "a")
+	key, h := startSleep(t, theirs, "a")
 	if exit, err := ours.Watch(t.Context(), h); err != nil || exit.Code != nil || exit.Signal != "" {
 		t.Errorf("Watch = %+v, %v; want an unknown end", exit, err)
 	}
@@ -292,16 +292,27 @@ func TestAHandleOfAnotherPrefixIsLeftAlone(t *testing.T) {
 	if lives, err := s.lives(); !lives {
 		t.Errorf("it was ended: %v", err)
 	}
+	copied := t.TempDir()
+	if err := writeBases(filepath.Join(copied, "cgroups.json"), bases{theirs.boot, theirs.yard.(*controlledYard).bases}); err != nil {
+		t.Fatal(err)
+	}
+	third := newLauncher(t, copied)
+	if found, err := third.Find(t.Context(), key); !errors.Is(err, supervise.ErrNeverStarted) {
+		t.Errorf("a copied prefix finds %s, %v; want nothing of the other one", found, err)
+	}
+	if _, own := startSleep(t, third, "a"); !strings.Contains(string(own), third.folder) {
+		t.Errorf("a copied prefix starts %s; want it in a folder of its own, %s", own, third.folder)
+	}
 }
 
 // What was remembered in an earlier boot means nothing.
 func TestMemoryEndsWithTheBoot(t *testing.T) {
 	state := t.TempDir()
 	file := filepath.Join(state, "cgroups.json")
-	if err := writeBases(file, bases{"earlier", []string{"/"}}); err != nil {
+	if err := writeBases(file, bases{"earlier", []string{"/nodee-a"}}); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := readBases(file, "now"); err != nil || len(got) > 0 {
+	if got, err := readBases(file, "nodee-a", "now"); err != nil || len(got) > 0 {
 		t.Errorf("readBases = %v, %v; want nothing", got, err)
 	}
 	old := filepath.Join(state, "starts", "earlier", "service:a@1")

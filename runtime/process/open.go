@@ -26,7 +26,7 @@ type Features struct {
 // openYard chooses where groups are made: control groups where they work, else markers.
 func openYard(state, folder, boot string, tree cgroup.Hierarchy) (yard, Features, error) {
 	file := filepath.Join(state, "cgroups.json")
-	known, err := readBases(file, boot)
+	known, err := readBases(file, folder, boot)
 	if err != nil {
 		return nil, Features{}, err
 	}
@@ -67,7 +67,9 @@ func chooseBase(known []string, folder string, tree cgroup.Hierarchy) (string, e
 	return base, tryBase(base)
 }
 
-func readBases(file, boot string) ([]string, error) {
+// readBases returns what is remembered of this boot. A prefix that was moved or copied
+// remembers the folders of the other one, which may still run what stands in them.
+func readBases(file, folder, boot string) ([]string, error) {
 	b, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -82,7 +84,9 @@ func readBases(file, boot string) ([]string, error) {
 	if known.Boot != boot {
 		return nil, nil
 	}
-	return slices.DeleteFunc(known.Dirs, func(d string) bool { return !cgroup.At(filepath.Dir(d)).Exists() }), nil
+	return slices.DeleteFunc(known.Dirs, func(d string) bool {
+		return filepath.Base(d) != folder || !cgroup.At(filepath.Dir(d)).Exists()
+	}), nil
 }
 
 func writeBases(file string, b bases) error {
