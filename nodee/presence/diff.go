@@ -14,6 +14,7 @@ import (
 type written struct {
 	data    []byte
 	version int32
+	earlier bool // it is of an own earlier session, and must be replaced before that ends
 }
 
 // batch is what is written in one request.
@@ -28,6 +29,7 @@ const (
 	bytesPerSecond = 50_000
 	gap            = 250 * time.Millisecond // so at most four writes a second
 	batchOps       = keeper.MaxOps - 1      // and one check
+	opBytes        = 48                     // what the protocol adds to an operation, at the most
 )
 
 // diff makes the next batch that brings have closer to want; an empty one when nothing
@@ -47,15 +49,19 @@ func diff(want []item, have map[string]written, check keeper.Op) batch {
 	guarded := false
 	for _, i := range want {
 		h, there := have[i.path]
-		if there && bytes.Equal(h.data, i.data) {
+		if there && !h.earlier && bytes.Equal(h.data, i.data) {
 			continue
 		}
-		if len(b.ops) > 0 && (b.bytes+len(i.data) > bytesPerSecond || len(b.ops) >= batchOps) {
+		if len(b.ops) > 0 && (b.bytes+len(i.data)+3*(len(i.path)+opBytes) > bytesPerSecond || len(b.ops) >= batchOps-2) {
 			break
 		}
 		if i.guarded && !guarded {
 			b.add(check, item{})
 			guarded = true
+		}
+		if h.earlier { // in one request, so that nobody sees it gone
+			b.add(keeper.Delete(i.path, h.version), i)
+			there = false
 		}
 		b.add(i.op(h, there), i)
 	}
@@ -74,7 +80,7 @@ func (i item) op(h written, there bool) keeper.Op {
 
 func (b *batch) add(o keeper.Op, i item) {
 	b.ops, b.items = append(b.ops, o), append(b.items, i)
-	b.bytes += len(o.Path) + len(o.Data)
+	b.bytes += len(o.Path) + len(o.Data) + opBytes
 }
 
 // pause is how long nothing is written after a batch.
@@ -90,7 +96,7 @@ func (b batch) applied(have map[string]written, versions []int32) {
 			delete(have, o.Path)
 		case keeper.KindCheck:
 		default:
-			have[o.Path] = written{o.Data, versions[n]}
+			have[o.Path] = written{data: o.Data, version: versions[n]}
 		}
 	}
 }

@@ -290,6 +290,82 @@ func TestNoGapOverARestart(t *testing.T) {
 	})
 }
 
+// However many services there are, all of them are taken over before the earlier session ends.
+func TestNoGapForManyServices(t *testing.T) {
+	bubble(t, func(t *testing.T, server *memory.Server, w watcher) {
+		h := newHost(t, server, "n1", "a")
+		states := make([]service.State, 200)
+		for i := range states {
+			states[i] = service.StateRunning
+		}
+		h.runs(states...)
+		h.up()
+		time.Sleep(10 * time.Second)
+		h.stop()
+		h.up()
+		defer h.stop()
+		for range 2 * timeout / (100 * time.Millisecond) {
+			for i := range states {
+				if w.cloudname(int32(i)) == "" {
+					t.Fatalf("the status of service %d is gone", i)
+				}
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+	})
+}
+
+// New services are told in time, however many there are, each with folders of its own.
+func TestManyNewServicesAreSeen(t *testing.T) {
+	bubble(t, func(t *testing.T, server *memory.Server, w watcher) {
+		h := newHost(t, server, "n1", "a")
+		h.up()
+		defer h.stop()
+		time.Sleep(time.Second)
+		var f []Service
+		for i := range 200 {
+			c := service.Coordinate{Service: fmt.Sprintf("web%d", i), User: "borud", Cell: "fbu"}
+			f = append(f, Service{c, zkschema.Unit{Name: c.String(), State: service.StateRunning}})
+		}
+		h.mu.Lock()
+		h.facts.Services = f
+		h.mu.Unlock()
+		h.changed.Bump()
+		time.Sleep(5 * time.Second)
+		for _, s := range f {
+			if _, there, err := w.s.Exists(t.Context(), zkschema.Cloudname(s.Coordinate), nil); err != nil || !there {
+				t.Fatalf("%s is not seen: %v", s.Coordinate, err)
+			}
+		}
+	})
+}
+
+// Whoever has replaced a status keeps it, whatever becomes of the service here.
+func TestAStatusThatSomebodyReplacesIsTheirs(t *testing.T) {
+	bubble(t, func(t *testing.T, server *memory.Server, w watcher) {
+		h := newHost(t, server, "n1", "a")
+		h.runs(service.StateStarting)
+		h.up()
+		defer h.stop()
+		time.Sleep(time.Second)
+		h.runs(service.StateRunning)
+		time.Sleep(time.Second)
+		theirs, err := zkschema.CloudnameStatus{State: zkschema.CloudnameRunning, Endpoints: zkschema.Endpoints(svc(0), "other", map[string]int{"http": 1})}.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := zkschema.Cloudname(svc(0))
+		if _, err := w.s.Apply(t.Context(), keeper.Delete(path, keeper.AnyVersion), keeper.CreateEphemeral(path, theirs)); err != nil {
+			t.Fatal(err)
+		}
+		h.runs(service.StateDraining)
+		time.Sleep(5 * time.Second)
+		if w.cloudname(0) != "RUNNING 1" || h.p.Conflict(svc(0)) == "" {
+			t.Errorf("Cloudname has %q, conflict %q", w.cloudname(0), h.p.Conflict(svc(0)))
+		}
+	})
+}
+
 func TestAStatusOfSomebodyElseIsLeftAlone(t *testing.T) {
 	bubble(t, func(t *testing.T, server *memory.Server, w watcher) {
 		path := zkschema.Cloudname(svc(0))

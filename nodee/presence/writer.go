@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cloudname/nodee/internal/keeper"
@@ -87,21 +88,28 @@ func (w *writer) checkOwn(ctx context.Context) error {
 	case !own.there || own.stat.Owner != w.s.Info().ID:
 		return fmt.Errorf("%w: the node's record is gone, or somebody else's", errAgain)
 	}
-	w.have[w.p.cfg.Cell.Node(w.p.cfg.Me.Name)] = written{own.data, own.stat.Version}
+	w.have[w.p.cfg.Cell.Node(w.p.cfg.Me.Name)] = written{data: own.data, version: own.stat.Version}
 	return nil
 }
 
 // learn takes what is at a path for what was written last.
 func (w *writer) learn(ctx context.Context, path string) error {
 	v, err := look(ctx, w.s, path, nil)
-	if err != nil {
-		return err
+	if err == nil {
+		w.note(path, v)
 	}
+	return err
+}
+
+// note takes what was found at a path for what was written last, unless it is somebody
+// else's, and tells whether it is.
+func (w *writer) note(path string, v view) (others bool) {
 	delete(w.have, path)
-	if v.there {
-		w.have[path] = written{v.data, v.stat.Version}
+	own, earlier := v.stat.Owner == 0 || v.stat.Owner == w.s.Info().ID, slices.Contains(w.earlier, v.stat.Owner)
+	if v.there && (own || earlier) {
+		w.have[path] = written{data: v.data, version: v.stat.Version, earlier: earlier && !own}
 	}
-	return nil
+	return v.there && !own && !earlier
 }
 
 // idle waits until there may be something to write.
@@ -139,7 +147,7 @@ func (w *writer) apply(ctx context.Context, b batch) error {
 		}
 		return nil
 	case errors.As(err, &refused):
-		return w.refused(ctx, refused, b.items[refused.Index])
+		return w.refused(ctx, refused, b)
 	case errors.Is(err, keeper.ErrUnknown):
 		return w.relearn(ctx, b)
 	case errors.Is(err, keeper.ErrUnavailable):
@@ -154,56 +162,79 @@ func (w *writer) relearn(ctx context.Context, b batch) error {
 		if i.path == "" {
 			continue
 		}
-		v, err := look(ctx, w.s, i.path, nil)
-		if err != nil {
+		if err := w.learn(ctx, i.path); err != nil {
 			return ignore(err, keeper.ErrUnavailable)
-		}
-		delete(w.have, i.path)
-		if v.there && (!i.ephemeral || v.stat.Owner == w.s.Info().ID) {
-			w.have[i.path] = written{v.data, v.stat.Version}
 		}
 	}
 	return nil
 }
 
 // refused answers the one operation because of which nothing of a batch was done.
-func (w *writer) refused(ctx context.Context, e *keeper.OpError, i item) error {
+func (w *writer) refused(ctx context.Context, e *keeper.OpError, b batch) error {
 	own := e.Op.Path == w.p.cfg.Cell.Node(w.p.cfg.Me.Name)
 	switch {
 	case e.Op.Kind == keeper.KindCheck, own:
 		return fmt.Errorf("%w: %w", errAgain, e)
-	case errors.Is(e, keeper.ErrNodeExists) && i.coordinate != nil:
-		return w.taken(ctx, i)
+	case errors.Is(e, keeper.ErrNodeExists) && b.items[e.Index].coordinate != nil:
+		return ignore(w.taken(ctx, b), keeper.ErrUnavailable)
 	case errors.Is(e, keeper.ErrNoNode) && e.Op.Kind != keeper.KindSet && e.Op.Kind != keeper.KindDelete:
-		return ignore(keeper.MakeParents(ctx, w.s, path.Dir(e.Op.Path)), keeper.ErrUnavailable)
+		return ignore(w.makeParents(ctx, b), keeper.ErrUnavailable)
 	}
 	return ignore(w.learn(ctx, e.Op.Path), keeper.ErrUnavailable)
 }
 
-// taken answers a status that is there already. One of an own earlier session is replaced in
-// one multi, so that nobody sees it gone; another's is left alone.
-func (w *writer) taken(ctx context.Context, i item) error {
-	v, err := look(ctx, w.s, i.path, w.others)
-	switch {
-	case err != nil:
-		return ignore(err, keeper.ErrUnavailable)
-	case !v.there:
-		return nil
-	case v.stat.Owner == w.s.Info().ID:
-		w.have[i.path] = written{v.data, v.stat.Version}
-		return nil
-	case slices.Contains(w.earlier, v.stat.Owner):
-		versions, err := w.s.Apply(ctx, keeper.Delete(i.path, v.stat.Version), keeper.CreateEphemeral(i.path, i.data))
-		if err == nil {
-			w.have[i.path] = written{i.data, versions[1]}
+// makeParents makes the folders of all that a batch creates, in as few requests as can be: with many new
+// services, or in an empty ZooKeeper, all of them are missing.
+func (w *writer) makeParents(ctx context.Context, b batch) error {
+	known, missing := map[string]bool{"/": true}, []keeper.Op{}
+	for _, o := range b.ops {
+		if o.Kind != keeper.KindCreate && o.Kind != keeper.KindCreateEphemeral {
+			continue
 		}
-		var refused *keeper.OpError
-		if errors.As(err, &refused) || errors.Is(err, keeper.ErrUnknown) || errors.Is(err, keeper.ErrUnavailable) {
-			return nil // looked at again with the next batch
+		for dir := path.Dir(o.Path); !known[dir]; dir = path.Dir(dir) {
+			_, there, err := w.s.Exists(ctx, dir, nil)
+			if err != nil {
+				return err
+			}
+			known[dir] = true
+			if there {
+				break
+			}
+			missing = append(missing, keeper.Create(dir, nil))
 		}
-		return err
 	}
-	w.conflicts[*i.coordinate] = true
-	w.p.conflict(*i.coordinate, fmt.Sprintf("session %#x", v.stat.Owner))
+	slices.SortFunc(missing, func(a, b keeper.Op) int { return strings.Compare(a.Path, b.Path) })
+	for some := range slices.Chunk(missing, batchOps) {
+		_, err := w.s.Apply(ctx, some...)
+		if refused := (*keeper.OpError)(nil); errors.As(err, &refused) || errors.Is(err, keeper.ErrUnknown) {
+			return nil // others make folders too: it is looked at again with the next batch
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// taken answers that a status of a batch is there already, by looking at all that the batch
+// was to create: after a restart every one of them is there, and all have to be replaced
+// before the earlier session ends. What another has is left alone.
+func (w *writer) taken(ctx context.Context, b batch) error {
+	for n, i := range b.items {
+		if i.coordinate == nil || b.ops[n].Kind != keeper.KindCreateEphemeral {
+			continue
+		}
+		v, err := look(ctx, w.s, i.path, nil)
+		if err == nil && w.note(i.path, v) {
+			v, err = look(ctx, w.s, i.path, w.others)
+		}
+		if err != nil {
+			return err
+		}
+		if w.note(i.path, v) {
+			w.conflicts[*i.coordinate] = true
+			w.p.conflict(*i.coordinate, fmt.Sprintf("session %#x", v.stat.Owner))
+		}
+	}
 	return nil
 }
