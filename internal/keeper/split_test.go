@@ -93,6 +93,12 @@ func cut(t *testing.T, round int, e *keepertest.Ensemble, at, from int, sever fu
 		})
 	}
 	ready.Wait()
+	// The watcher's server may not have heard of the last ones yet. What was never seen there
+	// cannot be seen to go.
+	keepertest.Eventually(t, "all holders seen", func() bool {
+		names, err := seen.Children(t.Context(), dir, nil)
+		return err == nil && len(names) == leasesPerCut
+	})
 	sever()
 	gone := allGone(t, seen, dir)
 	if err := holders.Wait(); err != nil {
