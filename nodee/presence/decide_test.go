@@ -37,6 +37,7 @@ func TestDecide(t *testing.T) {
 		"nobody was ever there":                       {-1, view{}, view{}, "create create-ephemeral"},
 		"an empty ZooKeeper after we were registered": {4, view{}, view{}, "create create-ephemeral"},
 		"our session before this one":                 {4, incarnation("a", "m", 4), node("a", 4, 6), "set delete create-ephemeral"},
+		"a copy of our prefix took over":              {4, incarnation("a", "m", 5), node("a", 5, 8), "taken"},
 		"ours, lapsed":                                {4, incarnation("a", "m", 4), view{}, "set create-ephemeral"},
 		"our request whose answer was lost":           {4, incarnation("a", "m", 5), node("a", 5, session), "done"},
 		"our own session, an older registration":      {4, incarnation("a", "m", 5), node("a", 4, session), "set delete create-ephemeral"},
@@ -48,7 +49,7 @@ func TestDecide(t *testing.T) {
 		"a record that cannot be read":                {-1, incarnation("a", "m", 2), view{there: true, data: []byte("x")}, "taken"},
 		"an incarnation of a newer schema":            {-1, view{there: true, data: []byte(`{"schema":9}`)}, view{}, "taken"},
 	} {
-		v, err := decide(me, session, Memory{Incarnation: c.memory}, cell, c.incarnation, c.node, func(int32) ([]byte, error) { return []byte("{}"), nil })
+		v, err := decide(me, session, Memory{Incarnation: c.memory, Sessions: []int64{6, session}}, cell, c.incarnation, c.node, func(int32) ([]byte, error) { return []byte("{}"), nil })
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -56,3 +56,26 @@ func TestTwoOfOneName(t *testing.T) {
 		}
 	})
 }
+
+// A prefix that was copied on its machine has the same id. Its daemon and the first one do
+// not take the name from each other again and again: whoever was replaced says so.
+func TestACopyOfThePrefix(t *testing.T) {
+	bubble(t, func(t *testing.T, server *memory.Server, w watcher) {
+		first := newHost(t, server, "n1", "a")
+		first.up()
+		defer first.stop()
+		time.Sleep(time.Second)
+		second := newHost(t, server, "n1", "a")
+		second.memory, _ = first.Memory()
+		second.up()
+		time.Sleep(time.Minute)
+		if n, _ := w.node("n1"); n.Incarnation != 1 || first.p.State().Holder == "" || second.p.State().Holder != "" {
+			t.Errorf("incarnation %d, the first says %+v, the second %+v", n.Incarnation, first.p.State(), second.p.State())
+		}
+		second.stop()
+		time.Sleep(2 * timeout)
+		if n, there := w.node("n1"); !there || n.Incarnation != 2 || first.p.State().Holder != "" {
+			t.Errorf("when the second has gone: incarnation %d, there %v, %+v", n.Incarnation, there, first.p.State())
+		}
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/cloudname/nodee/internal/keeper"
@@ -28,7 +29,8 @@ type verdict struct {
 //
 // A name belongs to who wrote its incarnation last. An own earlier ephemeral is replaced in
 // the same multi that raises the incarnation, so that no watcher sees a gap. Another node's
-// is never touched. Where nobody is there, the name is free, unless this node had it and
+// is never touched, nor one of a session that this node never had: that is a copy of its
+// prefix on the same machine, and the two would take the name from each other without end. Where nobody is there, the name is free, unless this node had it and
 // somebody else has taken it since: then it does not take it back.
 func decide(me Identity, session int64, memory Memory, cell zkschema.Cell, incarnation, node view, record func(int32) ([]byte, error)) (verdict, error) {
 	var last zkschema.Incarnation
@@ -49,6 +51,8 @@ func decide(me Identity, session int64, memory Memory, cell zkschema.Cell, incar
 			return verdict{done: true}, nil
 		case !mine || n.ID != me.ID:
 			return verdict{holder: fmt.Sprintf("node %s at %s, registered %s", n.ID, n.HTTP, n.Since.Format(time.RFC3339))}, nil
+		case node.stat.Owner != session && !slices.Contains(memory.Sessions, node.stat.Owner):
+			return verdict{holder: fmt.Sprintf("a copy of this node, %s at %s, registered %s", n.ID, n.HTTP, n.Since.Format(time.RFC3339))}, nil
 		}
 	}
 	replaced := memory.Incarnation >= 0 && incarnation.stat.Version != memory.Incarnation
