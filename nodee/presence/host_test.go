@@ -157,4 +157,3 @@ func bubble(t *testing.T, test func(t *testing.T, server *memory.Server, w watch
 		test(t, server, newWatcher(t, server))
 	})
 }
-

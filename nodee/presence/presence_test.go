@@ -1,7 +1,6 @@
 package presence
 
 import (
-
 	"fmt"
 	"strings"
 	"testing"
