@@ -86,6 +86,12 @@ func restarts(t *testing.T, c cell) {
 	n, s := start(t, c.args("n1")...), c.look()
 	n.put(c.own("1.web"), serving)
 	c.seen(n, s, "n1", c.own("1.web"), "running")
+	n.until("its service is in Cloudname", func() error { // the node's own record comes first
+		if told, _ := c.cloudname(s, c.own("1.web")); told.State != zkschema.CloudnameRunning {
+			return fmt.Errorf("it is %q there", told.State)
+		}
+		return nil
+	})
 	before, _, _ := c.record(s, "n1")
 	stop := gaps(t.Context(), c.look(), c.Node("n1"), zkschema.Cloudname(coordinate(t, c.own("1.web"))))
 	for i := range 4 {
