@@ -2,9 +2,7 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -80,19 +78,13 @@ func (a *app) followEvents(ctx context.Context, c *client.Client, q client.Event
 		}
 		defer stream.Close()
 		begun()
-		for {
-			e, raw, err := stream.Next()
-			if errors.Is(err, io.EOF) {
-				return nil
-			}
-			if err != nil {
+		return each(stream, func(e service.Event, raw []byte) error {
+			if err := a.writeEvent(e, raw, q.Service == nil); err != nil {
 				return err
 			}
-			if err := a.writeEvent(e, raw, q.Service == nil); err != nil {
-				return &writeError{err}
-			}
 			after = e.Seq
-		}
+			return nil
+		})
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/cloudname/nodee/api/client"
@@ -52,6 +53,22 @@ func (a *app) follow(ctx context.Context, what string, once func(_ context.Conte
 			return nil
 		case <-time.After(retry):
 			retry = min(2*retry, lastRetry)
+		}
+	}
+}
+
+// each writes what comes in a stream until the daemon ends it.
+func each[T any](stream *client.Stream[T], write func(T, []byte) error) error {
+	for {
+		value, raw, err := stream.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := write(value, raw); err != nil {
+			return &writeError{err}
 		}
 	}
 }

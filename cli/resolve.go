@@ -3,9 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -79,22 +77,16 @@ func (a *app) followResolve(ctx context.Context, c *client.Client, e service.Exp
 		}
 		defer stream.Close()
 		begun()
-		for {
-			found, raw, err := stream.Next()
-			if errors.Is(err, io.EOF) {
+		return each(stream, func(found api.Endpoints, raw []byte) error {
+			if bytes.Equal(raw, last) {
 				return nil
 			}
-			if err != nil {
+			if err := a.writeFound(found.Endpoints, raw, time.Now()); err != nil {
 				return err
 			}
-			if bytes.Equal(raw, last) {
-				continue
-			}
-			if err := a.writeFound(found.Endpoints, raw, time.Now()); err != nil {
-				return &writeError{err}
-			}
 			last = raw
-		}
+			return nil
+		})
 	})
 }
 

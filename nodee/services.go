@@ -95,8 +95,11 @@ func (a *Agent) RemoveService(_ context.Context, c service.Coordinate, purge boo
 		d.Why = "its removal was asked for"
 		return true, nil
 	}, a.note)
+	if err != nil {
+		return err
+	}
 	a.wished(c)
-	return err
+	return nil
 }
 
 // first is what is desired of a new service.
