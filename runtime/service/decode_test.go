@@ -282,3 +282,19 @@ func TestTemplatesThatCouldRunForEverAreRefused(t *testing.T) {
 	}
 	decode(t, JSON, `{"command":"true","args":["{{if eq .Cell \"fbu\"}}a{{else}}{{with .Env.HOME}}{{.}}{{end}}{{end}}"]}`)
 }
+
+// A spec that an earlier version has stored lacks the keys of later ones: they must mean what
+// they mean where nobody writes them, so that a PUT of the same spec changes nothing.
+func TestUnmarshalFillsInDefaults(t *testing.T) {
+	want, err := Decode([]byte(`{"command":"/bin/true"}`), JSON, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got Spec
+	if err := json.Unmarshal([]byte(`{"command":"/bin/true","stop":{"signal":"TERM"}}`), &got); err != nil {
+		t.Fatal(err)
+	}
+	if !got.Equal(want) {
+		t.Errorf("unmarshalled %+v, want %+v", got, want)
+	}
+}

@@ -29,10 +29,7 @@ var (
 
 // read takes a spec out of a table, default by default.
 func read(r *reader) Spec {
-	s := Spec{
-		Args: []string{}, Options: map[string]any{}, Env: map[string]string{}, Ports: map[string]int{},
-		Restart: DefaultRestart(), Stop: DefaultStop(),
-	}
+	s := defaults()
 	readProgram(r, &s)
 	r.texts("args", &s.Args)
 	readOptions(r, s.Options)

@@ -85,13 +85,27 @@ const defaultDrainTimeout = 30
 
 func seconds(n int64) quantity.Duration { return quantity.Duration(n * 1e9) }
 
+// defaults is the spec that says nothing.
+func defaults() Spec {
+	return Spec{
+		Args: []string{}, Options: map[string]any{}, Env: map[string]string{}, Ports: map[string]int{},
+		Restart: DefaultRestart(), Stop: DefaultStop(),
+	}
+}
+
 // UnmarshalJSON reads what was marshalled, with the numbers among the options as they were
-// written: as a float64, 10000000 would be passed on as 1e+07.
+// written: as a float64, 10000000 would be passed on as 1e+07. What an earlier version did not
+// know yet, and so did not write, has its default.
 func (s *Spec) UnmarshalJSON(data []byte) error {
 	type plain Spec
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.UseNumber()
-	return d.Decode((*plain)(s))
+	full := plain(defaults())
+	if err := d.Decode(&full); err != nil {
+		return err
+	}
+	*s = Spec(full)
+	return nil
 }
 
 // Equal tells whether two specs say the same.
