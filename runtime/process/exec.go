@@ -21,7 +21,7 @@ func (l *Launcher) Exec(ctx context.Context, h supervise.Handle, launch supervis
 	if err != nil {
 		return supervise.Exit{}, err
 	}
-	helper, err := s.help(launch)
+	helper, err := s.help(launch, l.prefix)
 	if err != nil {
 		return supervise.Exit{}, fmt.Errorf("cannot run a helper beside %s: %w", s.rec.Name, err)
 	}
@@ -38,7 +38,7 @@ func (l *Launcher) Exec(ctx context.Context, h supervise.Handle, launch supervis
 
 // help starts a helper in the group, unless the start has ended or is being stopped: then
 // nobody would look after what the helper leaves.
-func (s *start) help(launch supervise.Launch) (spawned, error) {
+func (s *start) help(launch supervise.Launch, prefix string) (spawned, error) {
 	s.gate.Lock()
 	defer s.gate.Unlock()
 	lives, err := s.lives()
@@ -61,5 +61,5 @@ func (s *start) help(launch supervise.Launch) (spawned, error) {
 		defer dir.Close()
 		into = int(dir.Fd())
 	}
-	return spawn(launch, key.Start, into)
+	return spawn(launch, markOf(prefix, key.Start), into)
 }

@@ -10,12 +10,13 @@ import (
 
 // record is what a handle says.
 type record struct {
-	Boot  string `json:"boot"`            // the boot of the machine
-	Name  string `json:"name"`            // the start: kind:name@start
-	PID   int    `json:"pid"`             // the main process; 0 when it is not known
-	Began uint64 `json:"began"`           // its start time in clock ticks since boot
-	Inode uint64 `json:"inode,omitempty"` // of its pidfd, where that is unique
-	Group string `json:"group,omitempty"` // its control group's folder, where it has one
+	Boot   string `json:"boot"`            // the boot of the machine
+	Prefix string `json:"prefix"`          // whose it is: the hash of the prefix
+	Name   string `json:"name"`            // the start: kind:name@start
+	PID    int    `json:"pid"`             // the main process; 0 when it is not known
+	Began  uint64 `json:"began"`           // its start time in clock ticks since boot
+	Inode  uint64 `json:"inode,omitempty"` // of its pidfd, where that is unique
+	Group  string `json:"group,omitempty"` // its control group's folder, where it has one
 }
 
 func (r record) handle() supervise.Handle {
@@ -38,6 +39,9 @@ func (l *Launcher) readHandle(h supervise.Handle) (record, error) {
 	if err == nil {
 		_, err = parseName(r.Name)
 	}
+	if err == nil && r.Prefix != l.prefix {
+		err = fmt.Errorf("%q is another prefix", r.Prefix)
+	}
 	if err == nil && r.Group != "" && !strings.HasSuffix(r.Group, "/"+l.folder+"/"+r.Name) {
 		err = fmt.Errorf("%s is no control group of this prefix", r.Group)
 	}
@@ -46,6 +50,10 @@ func (l *Launcher) readHandle(h supervise.Handle) (record, error) {
 	}
 	return r, nil
 }
+
+// markOf is what the processes of a start carry in their environment. The prefix is in it,
+// because a copy of a prefix has records of starts that are the other's.
+func markOf(prefix, start string) string { return prefix + "." + start }
 
 // maxName is how long a folder's name may be.
 const maxName = 255

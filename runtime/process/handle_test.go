@@ -38,8 +38,8 @@ func TestNamesOfStarts(t *testing.T) {
 }
 
 func TestHandles(t *testing.T) {
-	l := &Launcher{folder: "nodee-abc"}
-	rec := record{Boot: "b", Name: "service:a@1", PID: 5, Began: 6, Inode: 7, Group: "/cg/nodee-abc/service:a@1"}
+	l := &Launcher{prefix: "abc", folder: "nodee-abc"}
+	rec := record{Boot: "b", Prefix: "abc", Name: "service:a@1", PID: 5, Began: 6, Inode: 7, Group: "/cg/nodee-abc/service:a@1"}
 	if got, err := l.readHandle(rec.handle()); err != nil || got != rec {
 		t.Errorf("handle %s is read as %+v, %v", rec.handle(), got, err)
 	}
@@ -54,9 +54,19 @@ func TestHandles(t *testing.T) {
 	}
 }
 
+func TestAHandleWithoutAGroupIsOfItsPrefix(t *testing.T) {
+	l := &Launcher{prefix: "abc", folder: "nodee-abc"}
+	for _, prefix := range []string{"", "other"} {
+		rec := record{Boot: "b", Prefix: prefix, Name: "service:a@1", PID: 5, Began: 6}
+		if _, err := l.readHandle(rec.handle()); !errors.Is(err, supervise.ErrForeign) {
+			t.Errorf("of the prefix %q: %v; want ErrForeign", prefix, err)
+		}
+	}
+}
+
 func FuzzReadHandle(f *testing.F) {
-	l := &Launcher{folder: "nodee-abc"}
-	f.Add([]byte(`{"boot":"b","name":"service:a@1","pid":5,"began":6,"group":"/cg/nodee-abc/service:a@1"}`))
+	l := &Launcher{prefix: "abc", folder: "nodee-abc"}
+	f.Add([]byte(`{"boot":"b","prefix":"abc","name":"service:a@1","pid":5,"began":6,"group":"/cg/nodee-abc/service:a@1"}`))
 	f.Add([]byte(`{"name":"x"}`))
 	f.Fuzz(func(t *testing.T, h []byte) {
 		rec, err := l.readHandle(h)

@@ -26,15 +26,17 @@ type Config struct {
 // is asked of it any more.
 type Launcher struct {
 	boot     string
+	prefix   string // the hash of this prefix: see Config
 	folder   string // the name of the folder that this prefix's control groups stand in
 	tree     cgroup.Hierarchy
 	yard     yard
 	features Features
 
+	behind behind
+
 	mu     sync.Mutex
 	starts map[string]*start        // by name: those that are running or not yet stopped
 	begin  map[string]chan struct{} // by name: those of which a Start or Find is under way
-	behind map[string]group         // by name: stopped, but the group could not be removed yet
 }
 
 var _ supervise.Launcher = (*Launcher)(nil)
@@ -61,13 +63,13 @@ func open(cfg Config, tree cgroup.Hierarchy) (*Launcher, error) {
 		return nil, fmt.Errorf("cannot set up the launcher: %w", err)
 	}
 	folder := "nodee-" + cfg.PrefixHash
-	yard, features, err := openYard(cfg.StateDir, folder, boot, tree)
+	yard, features, err := openYard(cfg.StateDir, cfg.PrefixHash, folder, boot, tree)
 	if err != nil {
 		return nil, fmt.Errorf("cannot set up the launcher: %w", err)
 	}
 	return &Launcher{
-		boot: boot, folder: folder, tree: tree, yard: yard, features: features,
-		starts: map[string]*start{}, begin: map[string]chan struct{}{}, behind: map[string]group{},
+		boot: boot, prefix: cfg.PrefixHash, folder: folder, tree: tree, yard: yard, features: features,
+		starts: map[string]*start{}, begin: map[string]chan struct{}{},
 	}, nil
 }
 
@@ -114,11 +116,11 @@ func (l *Launcher) Start(ctx context.Context, key supervise.Key, launch supervis
 
 // begins starts the main process and makes it known.
 func (l *Launcher) begins(launch supervise.Launch, key supervise.Key, name string, p *plot) (*start, error) {
-	child, err := spawn(launch, key.Start, p.into)
+	child, err := spawn(launch, markOf(l.prefix, key.Start), p.into)
 	if err != nil {
 		return nil, err
 	}
-	rec := record{Boot: l.boot, Name: name, PID: child.pid, Group: p.group}
+	rec := record{Boot: l.boot, Prefix: l.prefix, Name: name, PID: child.pid, Group: p.group}
 	st, err := readStat(child.pid)
 	if err == nil {
 		rec.Began = st.began
@@ -175,7 +177,7 @@ func (l *Launcher) groupOf(rec record) group {
 	if y, ok := l.yard.(*looseYard); ok {
 		file = y.path(rec.Name)
 	}
-	return loose{rec: rec, id: key.Start, file: file}
+	return loose{rec: rec, id: markOf(l.prefix, key.Start), file: file}
 }
 
 // at returns the start that a handle stands for, adopting it when it was started by another
@@ -256,7 +258,7 @@ func (l *Launcher) find(ctx context.Context, name string) (supervise.Handle, err
 	if rec.Name == "" {
 		return nil, err
 	}
-	rec.Boot = cmp.Or(rec.Boot, l.boot)
+	rec.Boot, rec.Prefix = cmp.Or(rec.Boot, l.boot), l.prefix
 	return rec.handle(), err
 }
 

@@ -80,7 +80,7 @@ func TestExitOfAProcessThatItsParentReaps(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		rec := record{Boot: l.boot, Name: "service:reaped@" + strconv.Itoa(pid), PID: pid, Began: st.began}
+		rec := record{Boot: l.boot, Prefix: l.prefix, Name: "service:reaped@" + strconv.Itoa(pid), PID: pid, Began: st.began}
 		s, err := l.at(rec.handle())
 		if err != nil || s.main == nil {
 			t.Fatalf("cannot adopt process %d: %v", pid, err)
@@ -305,6 +305,36 @@ func TestAHandleOfAnotherPrefixIsLeftAlone(t *testing.T) {
 	}
 }
 
+// Without control groups a copy has the records and the markers of the other prefix.
+func TestACopyWithoutGroupsLeavesTheOtherAlone(t *testing.T) {
+	state := t.TempDir()
+	theirs := openWay(t, "loose", state)
+	key, h := startSleep(t, theirs, "a")
+	copied := t.TempDir()
+	if err := os.CopyFS(filepath.Join(copied, "starts"), os.DirFS(filepath.Join(state, "starts"))); err != nil {
+		t.Fatal(err)
+	}
+	ours := openWay(t, "loose", copied)
+	if found, err := ours.Find(t.Context(), key); !errors.Is(err, supervise.ErrNeverStarted) {
+		t.Errorf("a copied prefix finds %s, %v; want nothing of the other one", found, err)
+	}
+	if killed, err := ours.Stop(t.Context(), h, supervise.Halt{}); killed || !errors.Is(err, supervise.ErrForeign) {
+		t.Errorf("Stop = %v, %v; want ErrForeign", killed, err)
+	}
+	own := startAs(t, ours, key, in(t.TempDir(), "sleep", "60"))
+	if ours.PID(own) == theirs.PID(h) {
+		t.Error("a copied prefix takes the other one's process for its own")
+	}
+	if _, err := ours.Stop(t.Context(), own, supervise.Halt{}); err != nil {
+		t.Error(err)
+	}
+	if s, err := theirs.at(h); err != nil {
+		t.Error(err)
+	} else if lives, err := s.lives(); !lives {
+		t.Errorf("the other one's process was ended with the own, %v", err)
+	}
+}
+
 // What was remembered in an earlier boot means nothing.
 func TestMemoryEndsWithTheBoot(t *testing.T) {
 	state := t.TempDir()
@@ -319,7 +349,7 @@ func TestMemoryEndsWithTheBoot(t *testing.T) {
 	if err := os.MkdirAll(old, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := openMarkers(state, "now"); err != nil {
+	if _, err := openMarkers(state, "now.a"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(old); err == nil {

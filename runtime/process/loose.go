@@ -14,7 +14,7 @@ import (
 // is in the session of the main process, and who descends from one of these.
 type loose struct {
 	rec  record
-	id   string // the start's own id, as in the environment
+	id   string // the start's own mark, as in the environment
 	file string // its marker
 }
 

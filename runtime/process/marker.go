@@ -18,6 +18,7 @@ import (
 // is locked until the program itself runs, or never will.
 type looseYard struct {
 	dir    string
+	prefix string          // the hash of the prefix
 	before *controlledYard // where groups stand from when there were control groups
 }
 
@@ -60,7 +61,7 @@ func (y *looseYard) find(ctx context.Context, name string) (record, error) {
 	if err != nil {
 		return record{}, err
 	}
-	found, err := loose{rec: rec, id: key.Start}.members()
+	found, err := loose{rec: rec, id: markOf(y.prefix, key.Start)}.members()
 	if err != nil {
 		return record{}, err
 	}
@@ -136,7 +137,8 @@ func (y *looseYard) list() (map[string]bool, error) {
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
-		found := members(processes, readNote(note, e.Name()), os.Getpid(), func(s stat) bool { return says[s.pid] == key.Start })
+		mark := markOf(y.prefix, key.Start)
+		found := members(processes, readNote(note, e.Name()), os.Getpid(), func(s stat) bool { return says[s.pid] == mark })
 		all[e.Name()] = len(found) > 0
 	}
 	return all, nil

@@ -24,7 +24,7 @@ type Features struct {
 }
 
 // openYard chooses where groups are made: control groups where they work, else markers.
-func openYard(state, folder, boot string, tree cgroup.Hierarchy) (yard, Features, error) {
+func openYard(state, prefix, folder, boot string, tree cgroup.Hierarchy) (yard, Features, error) {
 	file := filepath.Join(state, "cgroups.json")
 	known, err := readBases(file, folder, boot)
 	if err != nil {
@@ -33,8 +33,8 @@ func openYard(state, folder, boot string, tree cgroup.Hierarchy) (yard, Features
 	before := &controlledYard{tree: tree, bases: known}
 	base, problem := chooseBase(known, folder, tree)
 	if problem != nil {
-		dir, err := openMarkers(state, boot)
-		return &looseYard{dir: dir, before: before}, Features{Cgroup: "none", Why: problem.Error()}, err
+		dir, err := openMarkers(state, boot+"."+prefix)
+		return &looseYard{dir: dir, prefix: prefix, before: before}, Features{Cgroup: "none", Why: problem.Error()}, err
 	}
 	if len(known) == 0 || known[0] != base {
 		others := slices.DeleteFunc(known, func(d string) bool { return d == base })
@@ -131,20 +131,21 @@ func tryBase(base string) (err error) {
 	return fmt.Errorf("cannot start a process in a control group below %s: %w", base, err)
 }
 
-// openMarkers makes the folder for this boot's markers and removes those of earlier boots.
-func openMarkers(state, boot string) (string, error) {
+// openMarkers makes the folder for the markers of this boot and prefix, and removes those of
+// earlier boots, and of the prefix that this one was copied from.
+func openMarkers(state, name string) (string, error) {
 	above := filepath.Join(state, "starts")
 	old, err := os.ReadDir(above)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", err
 	}
 	for _, e := range old {
-		if e.Name() != boot {
+		if e.Name() != name {
 			if err := os.RemoveAll(filepath.Join(above, e.Name())); err != nil {
 				return "", err
 			}
 		}
 	}
-	dir := filepath.Join(above, boot)
+	dir := filepath.Join(above, name)
 	return dir, os.MkdirAll(dir, 0o700)
 }

@@ -111,14 +111,13 @@ func (s *start) kill(ctx context.Context) error {
 // kernel is not done with it yet.
 func (l *Launcher) bury(s *start) {
 	s.letGo()
+	l.behind.remove(s.group)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s.stopped = true
 	if s.seen && l.starts[s.rec.Name] == s {
 		delete(l.starts, s.rec.Name)
 	}
-	l.behind[s.rec.Name] = s.group
-	l.removeBehind()
 }
 
 // handOut returns how a start ended. It is forgotten once that was told and it was stopped.
@@ -130,20 +129,6 @@ func (l *Launcher) handOut(s *start) supervise.Exit {
 		delete(l.starts, s.rec.Name)
 	}
 	return s.exit
-}
-
-// removeBehind removes the groups that were left behind, as far as it can. The caller holds
-// the lock.
-func (l *Launcher) removeBehind() error {
-	var all error
-	for name, g := range l.behind {
-		err := g.remove()
-		if err == nil {
-			delete(l.behind, name)
-		}
-		all = errors.Join(all, err)
-	}
-	return all
 }
 
 // Groups returns the starts of this prefix of which something lives, whether or not anybody
@@ -188,9 +173,7 @@ func (l *Launcher) Close(ctx context.Context) error {
 	defer cancel()
 	var left error
 	err := poll(ctx, func() (bool, error) {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		left = l.removeBehind()
+		left = l.behind.removeAll()
 		return left == nil, nil
 	})
 	l.mu.Lock()
