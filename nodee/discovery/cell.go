@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cloudname/nodee/internal/fault"
+	"github.com/cloudname/nodee/internal/group"
 	"github.com/cloudname/nodee/internal/keeper"
 	"github.com/cloudname/nodee/runtime/service"
 	"github.com/cloudname/nodee/zkschema"
@@ -26,6 +27,10 @@ type Sessions interface {
 
 // patience is how long a look may take: servers that are frozen would have it wait for ever.
 const patience = 5 * time.Second
+
+// inFlight is how many statuses are asked for at a time: a service of hundreds of instances
+// is read within patience also where each answer takes a while.
+const inFlight = 16
 
 // Cell is the Source of what Cloudname has in ZooKeeper, whoever wrote it there.
 type Cell struct {
@@ -64,17 +69,18 @@ func (c *Cell) read(ctx context.Context, r keeper.Reader, e service.Expression, 
 	if err != nil {
 		return nil, err
 	}
-	var out []Instance
-	for _, at := range coordinates {
+	found := make([]Instance, len(coordinates))
+	err = group.Each(ctx, inFlight, coordinates, func(ctx context.Context, i int, at service.Coordinate) error {
 		endpoints, runs, err := c.status(ctx, r, at, w)
-		if err != nil {
-			return nil, err
-		}
 		if runs {
-			out = append(out, Instance{at, endpoints})
+			found[i] = Instance{at, endpoints}
 		}
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
-	return out, nil
+	return slices.DeleteFunc(found, func(i Instance) bool { return i.Endpoints == nil }), nil
 }
 
 // instances returns what e covers of what there is, or ever was: that an instance has a

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"path"
 	"slices"
@@ -349,5 +350,31 @@ func TestWatchesAreUsedAgain(t *testing.T) {
 		if len(w.resolver.spare) != 1 {
 			t.Errorf("there are %d watches", len(w.resolver.spare))
 		}
+	})
+}
+
+// slow is a reader whose servers take a while for each answer.
+type slow struct{ keeper.Reader }
+
+func (s slow) Get(ctx context.Context, path string, w *keeper.Watch) ([]byte, keeper.Stat, error) {
+	time.Sleep(100 * time.Millisecond)
+	return s.Reader.Get(ctx, path, w)
+}
+
+// A service of many instances is found within the patience of one look.
+func TestManyInstancesFromSlowServers(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		const instances = 300
+		var want []string
+		for i := range int32(instances) {
+			w.say(i, zkschema.CloudnameRunning, 80)
+			want = append(want, fmt.Sprint(i))
+		}
+		r, err := w.Reader()
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.read(slow{r})
+		w.resolve("all.web.borud.fbu", strings.Join(want, " "))
 	})
 }
