@@ -18,14 +18,14 @@ import (
 // another one opened; what was wrong is logged, and the same again only now and then.
 func Sessions(ctx context.Context, k Keeper, log *slog.Logger, use func(context.Context, Session) error) error {
 	failures := 0
-	var said rarely
+	said := rarely{}
 	for ctx.Err() == nil {
 		s, err := k.Open(ctx)
 		if err == nil {
 			began, timeout := time.Now(), s.Info().Timeout
 			err = under(ctx, s, use)
 			if time.Since(began) > timeout {
-				failures, said = 0, rarely{}
+				failures = 0
 			}
 		}
 		if ctx.Err() != nil {
@@ -55,24 +55,6 @@ func under(ctx context.Context, s Session, use func(context.Context, Session) er
 		s.Close()
 	}
 	return err
-}
-
-// sayAgain is how long it is not said again that something is still as it was.
-const sayAgain = 10 * time.Minute
-
-// rarely finds out what is worth to be said of something that is tried again and again.
-type rarely struct {
-	what string
-	at   time.Time
-}
-
-// worth tells whether what is news, or was said so long ago that somebody may have missed it.
-func (r *rarely) worth(what string, now time.Time) bool {
-	if what == r.what && now.Sub(r.at) < sayAgain {
-		return false
-	}
-	r.what, r.at = what, now
-	return true
 }
 
 const (
