@@ -17,6 +17,7 @@ import (
 
 	"github.com/cloudname/nodee/artifact/fetch"
 	"github.com/cloudname/nodee/artifact/tree"
+	"github.com/cloudname/nodee/artifact/unpack"
 	"github.com/cloudname/nodee/internal/change"
 	"github.com/cloudname/nodee/internal/group"
 	"github.com/cloudname/nodee/internal/keeper"
@@ -247,7 +248,7 @@ func newFetcher(t *tree.Tree, cfg Config) *fetch.Fetcher {
 	for _, r := range s.Repositories {
 		repositories = append(repositories, fetch.Repository{Name: r.Name, URL: r.URL, Layout: r.Layout, Groups: r.Groups, Formats: r.Formats})
 	}
-	limits := fetch.Limits{MaxBytes: s.Unpack.MaxBytes.Bytes(), MaxFiles: s.Unpack.MaxFiles, MaxRatio: s.Unpack.MaxRatio}
+	limits := unpack.Limits{MaxBytes: s.Unpack.MaxBytes.Bytes(), MaxFiles: s.Unpack.MaxFiles, MaxRatio: s.Unpack.MaxRatio}
 	return fetch.New(t, repositories, limits, fetch.Options{Log: cfg.Log})
 }
 

@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/cloudname/nodee/artifact/unpack/unpacktest"
 )
 
 // BenchmarkInstall installs 500 files of 64 KiB from a server on loopback: as Nodee does it,
@@ -18,13 +20,13 @@ import (
 func BenchmarkInstall(b *testing.B) {
 	const size = 500 * 64 << 10
 	noise := rand.NewChaCha8([32]byte{})
-	var members []member
+	var members []unpacktest.Entry
 	for i := range 500 {
 		body := make([]byte, 64<<10)
 		noise.Read(body[:len(body)/2]) // the other half packs well
-		members = append(members, member{name: fmt.Sprintf("lib/%d/%d.so", i%20, i), body: string(body)})
+		members = append(members, unpacktest.Entry{Name: fmt.Sprintf("lib/%d/%d.so", i%20, i), Body: string(body)})
 	}
-	data := gz(b, tarOf(b, members...))
+	data := unpacktest.Gz(b, unpacktest.Tar(b, members...))
 
 	b.Run("nodee", func(b *testing.B) {
 		bench := newBench(b, "central")

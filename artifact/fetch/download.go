@@ -10,13 +10,15 @@ import (
 	"path"
 
 	"github.com/cloudname/nodee/artifact"
+	"github.com/cloudname/nodee/artifact/unpack"
 	"github.com/cloudname/nodee/internal/fault"
+	"github.com/cloudname/nodee/internal/httpget"
 )
 
 // download is the way of one archive from a URL into a file.
 type download struct {
-	client   *client
-	limits   Limits
+	client   *httpget.Client
+	limits   unpack.Limits
 	url      string
 	user     *url.Userinfo
 	file     *os.File
@@ -27,7 +29,7 @@ type download struct {
 // answers one request at a time could not send one while the archive waits to be read.
 func (d *download) run(ctx context.Context, wanted string) (archive, error) {
 	var got archive
-	err := d.client.get(ctx, d.url, d.user, func(body io.Reader, size int64) (err error) {
+	err := d.client.Get(ctx, d.url, d.user, func(body io.Reader, size int64) (err error) {
 		got.sha256, got.size, err = d.save(body, size)
 		return err
 	})
@@ -55,9 +57,9 @@ func (d *download) run(ctx context.Context, wanted string) (archive, error) {
 
 // save writes a body to the file, from its beginning, and returns its SHA-256 and size.
 func (d *download) save(body io.Reader, size int64) (string, int64, error) {
-	most := d.limits.stream()
+	most := d.limits.Stream()
 	if size > most {
-		return "", 0, badArchive("it has %d bytes, more than can be unpacked (unpack.max_bytes)", size)
+		return "", 0, unpack.BadArchive("it has %d bytes, more than can be unpacked (unpack.max_bytes)", size)
 	}
 	if _, err := d.file.Seek(0, io.SeekStart); err != nil {
 		return "", 0, err
@@ -69,7 +71,7 @@ func (d *download) save(body io.Reader, size int64) (string, int64, error) {
 	h := artifact.SHA256.New()
 	n, err := io.Copy(io.MultiWriter(d.file, h, counter{d.progress}), io.LimitReader(body, most))
 	if err == nil && n == most {
-		err = badArchive("it has %d bytes or more, more than can be unpacked (unpack.max_bytes)", most)
+		err = unpack.BadArchive("it has %d bytes or more, more than can be unpacked (unpack.max_bytes)", most)
 	}
 	return artifact.DigestOf(artifact.SHA256, h).Hex, n, err
 }
@@ -85,7 +87,7 @@ func (c counter) Write(p []byte) (int, error) {
 // digest computes another digest of what was saved.
 func (d *download) digest(ctx context.Context, a artifact.Algorithm, size int64) (string, error) {
 	h := a.New()
-	_, err := io.Copy(h, newPacked(ctx, d.file, size, &d.progress.done).start())
+	_, err := io.Copy(h, unpack.NewPacked(ctx, d.file, size, &d.progress.done).Start())
 	return artifact.DigestOf(a, h).Hex, err
 }
 
@@ -95,7 +97,7 @@ func (d *download) sidecar(ctx context.Context) (artifact.Digest, string, error)
 	for _, a := range strongestFirst {
 		from := d.url + "." + a.String()
 		text, err := d.text(ctx, from)
-		if t, ok := errors.AsType[*trouble](err); errors.Is(err, errAbsent) || ok && t.refused {
+		if t, ok := errors.AsType[*httpget.Trouble](err); errors.Is(err, httpget.ErrAbsent) || ok && t.Refused {
 			continue // where the archive was given out, a refusal means that there is none
 		}
 		var digest artifact.Digest
@@ -113,7 +115,7 @@ func (d *download) sidecar(ctx context.Context) (artifact.Digest, string, error)
 
 // text gets a sidecar.
 func (d *download) text(ctx context.Context, from string) (text string, err error) {
-	err = d.client.get(ctx, from, d.user, func(body io.Reader, _ int64) error {
+	err = d.client.Get(ctx, from, d.user, func(body io.Reader, _ int64) error {
 		b, err := io.ReadAll(io.LimitReader(body, maxSidecar+1))
 		if len(b) > maxSidecar {
 			return fmt.Errorf("%w: it has more than %d bytes", errNoSidecar, maxSidecar)

@@ -1,11 +1,10 @@
 // Package fetch brings artifacts from repositories into the tree: it finds the archive,
 // downloads it, checks its digest, unpacks it into a staging folder and commits that.
 //
-// An archive is hostile until proven otherwise. Whatever it says, nothing is written outside
-// of the staging folder, memory and disk stay within limits, and a fault in it leaves
-// nothing behind but an error that names the entry. Links are kept only where they stay
-// inside. The digest is the request's, else that of the strongest sidecar that the repository
-// has; where there is none, the archive is taken as it is.
+// An archive is hostile until proven otherwise, which is the business of artifact/unpack; a fault
+// in it leaves nothing behind but an error that names the entry. The digest is the request's,
+// else that of the strongest sidecar that the repository has; where there is none, the archive
+// is taken as it is.
 //
 // However many ask for an artifact at once, it is downloaded once. The download belongs to
 // the Fetcher's group, not to one of those who asked: it ends early when none of them waits
@@ -22,8 +21,10 @@ import (
 
 	"github.com/cloudname/nodee/artifact"
 	"github.com/cloudname/nodee/artifact/tree"
+	"github.com/cloudname/nodee/artifact/unpack"
 	"github.com/cloudname/nodee/internal/fault"
 	"github.com/cloudname/nodee/internal/group"
+	"github.com/cloudname/nodee/internal/httpget"
 )
 
 // Options are what a Fetcher needs beside its tree. The zero value is fine.
@@ -43,8 +44,8 @@ type Request struct {
 type Fetcher struct {
 	tree         *tree.Tree
 	repositories []Repository
-	limits       Limits
-	client       *client
+	limits       unpack.Limits
+	client       *httpget.Client
 	log          *slog.Logger
 	tasks        *group.Group
 
@@ -54,7 +55,7 @@ type Fetcher struct {
 }
 
 // New makes a Fetcher for repositories that are valid. Whoever makes it calls Close.
-func New(t *tree.Tree, repositories []Repository, limits Limits, o Options) *Fetcher {
+func New(t *tree.Tree, repositories []Repository, limits unpack.Limits, o Options) *Fetcher {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
@@ -62,7 +63,7 @@ func New(t *tree.Tree, repositories []Repository, limits Limits, o Options) *Fet
 		o.Stall = 30 * time.Second
 	}
 	return &Fetcher{
-		tree: t, repositories: repositories, limits: limits.orDefault(), log: o.Log, client: newClient(o.Stall, o.Log),
+		tree: t, repositories: repositories, limits: limits.OrDefault(), log: o.Log, client: httpget.New(o.Stall, o.Log),
 		tasks: group.New(context.Background()), flights: make(map[artifact.ID]*flight),
 	}
 }
@@ -76,7 +77,7 @@ func (f *Fetcher) Close() error {
 	f.mu.Unlock()
 	f.tasks.End(errClosed)
 	err := f.tasks.Wait()
-	f.client.close()
+	f.client.Close()
 	return err
 }
 
@@ -185,7 +186,7 @@ func (f *Fetcher) perform(ctx context.Context, r Request, p *progress) (a artifa
 		return artifact.Artifact{}, err
 	}
 	p.phase("unpacking", got.size)
-	if err := unpack(ctx, newPacked(ctx, file, got.size, &p.done), stage.Root(), f.limits); err != nil {
+	if err := unpack.Into(ctx, stage.Root(), unpack.NewPacked(ctx, file, got.size, &p.done), f.limits); err != nil {
 		return artifact.Artifact{}, fmt.Errorf("%s: %w", got.url, err)
 	}
 	p.phase("saving", 0)

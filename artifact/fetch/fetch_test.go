@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/cloudname/nodee/artifact"
+	"github.com/cloudname/nodee/artifact/unpack"
+	"github.com/cloudname/nodee/artifact/unpack/unpacktest"
 	"github.com/cloudname/nodee/internal/fault"
 )
 
@@ -135,7 +137,7 @@ func TestDigests(t *testing.T) {
 
 func TestBadArchiveLeavesNothing(t *testing.T) {
 	b := newBench(t, "central")
-	b.repos[0].files[zipPath] = zipOf(t, member{name: "ok", body: "x"}, member{name: "../evil", body: "x"})
+	b.repos[0].files[zipPath] = unpacktest.Zip(t, unpacktest.Entry{Name: "ok", Body: "x"}, unpacktest.Entry{Name: "../evil", Body: "x"})
 	_, _, err := b.Install(t.Context(), b.request(t))
 	if fault.KindOf(err) != fault.Invalid || fault.SlugOf(err) != "bad-archive" {
 		t.Fatal(err)
@@ -151,7 +153,7 @@ func TestBadArchiveLeavesNothing(t *testing.T) {
 func TestArchivesThatCannotFitAreNotDownloaded(t *testing.T) {
 	for _, announced := range []bool{true, false} {
 		b := newBench(t, "central")
-		b.limits = Limits{MaxBytes: 1000, MaxFiles: 1, MaxRatio: 1}
+		b.limits = unpack.Limits{MaxBytes: 1000, MaxFiles: 1, MaxRatio: 1}
 		b.repos[0].hook = func(w http.ResponseWriter, _ *http.Request) bool {
 			if announced {
 				w.Header().Set("Content-Length", "1000000")
@@ -244,7 +246,7 @@ func TestAFullDiskLeavesNothing(t *testing.T) {
 	if _, err := rand.Read(noise); err != nil {
 		t.Fatal(err)
 	}
-	r := &repo{files: map[string][]byte{zipPath: zipOf(t, member{name: "a", body: string(noise)})}}
+	r := &repo{files: map[string][]byte{zipPath: unpacktest.Zip(t, unpacktest.Entry{Name: "a", Body: string(noise)})}}
 	b := &bench{dir: dir, repos: []*repo{r}}
 	b.start(t, []Repository{{Name: "central", URL: serveRepo(t, r), Layout: "flat", Formats: []string{"zip"}}}, Options{Log: quiet()})
 	_, _, err := b.Install(t.Context(), b.request(t))

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/cloudname/nodee/internal/fault"
+	"github.com/cloudname/nodee/internal/httpget"
 )
 
 // archive is a downloaded archive whose digest has been checked.
@@ -51,20 +52,22 @@ func (f *Fetcher) findIn(ctx context.Context, repo Repository, r Request, file *
 	for _, c := range candidates {
 		d := download{client: f.client, limits: f.limits, url: c.URL, user: base.User, file: file, progress: p}
 		got, err := d.run(ctx, r.SHA256)
-		t, failed := errors.AsType[*trouble](err)
+		t, failed := errors.AsType[*httpget.Trouble](err)
 		switch {
 		case err == nil:
 			got.repository, got.url, got.extension = repo.Name, c.URL, c.Extension
 			return got, true, nil
-		case errors.Is(err, errAbsent):
+		case errors.Is(err, httpget.ErrAbsent):
 			s.tried = append(s.tried, c.URL)
 		case !failed:
 			return archive{}, false, fmt.Errorf("repository %s: %w", repo.Name, err)
 		default:
-			s.failed = append(s.failed, fmt.Sprintf("repository %s %v", repo.Name, t))
-			if !t.refused { // some repositories refuse what they do not have: those are asked on
+			failed := fmt.Sprintf("repository %s %v", repo.Name, t)
+			if !t.Refused { // some repositories refuse what they do not have: those are asked on
+				s.failed = append(s.failed, failed)
 				return archive{}, false, nil
 			}
+			s.failed = append(s.failed, failed+"; check the user and password in its url")
 		}
 	}
 	return archive{}, false, nil

@@ -112,7 +112,7 @@ func TestCredentialsStayInTheConfiguration(t *testing.T) {
 	b := newBench(t, "central")
 	var log bytes.Buffer
 	b.log = slog.New(slog.NewTextHandler(&log, nil))
-	b.client.log = b.log
+	b.client.Log = b.log
 	b.repositories[0].URL = strings.Replace(b.repositories[0].URL, "//", "//user:s3cret@", 1)
 	var authorized atomic.Bool
 	b.repos[0].hook = func(w http.ResponseWriter, r *http.Request) bool {

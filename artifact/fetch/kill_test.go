@@ -16,6 +16,8 @@ import (
 
 	"github.com/cloudname/nodee/artifact"
 	"github.com/cloudname/nodee/artifact/tree"
+	"github.com/cloudname/nodee/artifact/unpack"
+	"github.com/cloudname/nodee/artifact/unpack/unpacktest"
 )
 
 // The child that is killed is this test's own binary: with these set it installs web over and
@@ -47,7 +49,7 @@ func installForEver(dir, url, step string) error {
 	if err != nil {
 		return err
 	}
-	f := New(software, []Repository{{Name: "central", URL: url, Layout: "flat", Formats: []string{"zip", "tar.gz"}}}, Limits{}, Options{Log: quiet()})
+	f := New(software, []Repository{{Name: "central", URL: url, Layout: "flat", Formats: []string{"zip", "tar.gz"}}}, unpack.Limits{}, Options{Log: quiet()})
 	for {
 		if _, _, err := f.Install(ctx, Request{Ref: artifact.Ref{Group: web.Group, Name: web.Name, Version: web.Version}}); err != nil {
 			return err
@@ -112,11 +114,11 @@ func wantWholeOrNothing(t *testing.T, dir string) (whole bool) {
 }
 
 func killableArchive(t *testing.T) []byte {
-	members := []member{{name: "run", body: "#!/bin/sh\n", mode: 0o755}}
+	members := []unpacktest.Entry{{Name: "run", Body: "#!/bin/sh\n", Mode: 0o755}}
 	for i := range 40 {
-		members = append(members, member{name: fmt.Sprintf("lib/%d/data", i), body: strings.Repeat(fmt.Sprint(i*i*i), 2000)})
+		members = append(members, unpacktest.Entry{Name: fmt.Sprintf("lib/%d/data", i), Body: strings.Repeat(fmt.Sprint(i*i*i), 2000)})
 	}
-	return gz(t, tarOf(t, members...))
+	return unpacktest.Gz(t, unpacktest.Tar(t, members...))
 }
 
 func TestKilledAtEveryStep(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/cloudname/nodee/artifact"
 )
@@ -162,3 +163,6 @@ func fill(layout string, ref artifact.Ref, ext string) string {
 	).Replace(layout)
 	return strings.ReplaceAll(filled, "+", "%2B")
 }
+
+// control tells whether a character steers a terminal, the direction of text included.
+func control(c rune) bool { return unicode.IsControl(c) || unicode.Is(unicode.Bidi_Control, c) }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -14,6 +15,8 @@ import (
 
 	"github.com/cloudname/nodee/artifact"
 	"github.com/cloudname/nodee/artifact/tree"
+	"github.com/cloudname/nodee/artifact/unpack"
+	"github.com/cloudname/nodee/artifact/unpack/unpacktest"
 )
 
 // repo is a repository in memory: paths, and what is there. It counts what is asked for.
@@ -88,8 +91,8 @@ func (b *bench) start(t testing.TB, configured []Repository, o Options) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.Fetcher = New(software, configured, Limits{}, o)
-	b.client.wait = time.Millisecond
+	b.Fetcher = New(software, configured, unpack.Limits{}, o)
+	b.client.Wait = time.Millisecond
 	t.Cleanup(func() {
 		if err := b.Close(); err != nil {
 			t.Error(err)
@@ -127,5 +130,7 @@ func (b *bench) wantNothing(t testing.TB) {
 func sumOf(data []byte) string { return fmt.Sprintf("%x", sha256.Sum256(data)) }
 
 func goodZip(t testing.TB) []byte {
-	return zipOf(t, member{name: "scripts/startup", body: "#!/bin/sh\n", mode: 0o755}, member{name: "conf", body: "x"})
+	return unpacktest.Zip(t, unpacktest.Entry{Name: "scripts/startup", Body: "#!/bin/sh\n", Mode: 0o755}, unpacktest.Entry{Name: "conf", Body: "x"})
 }
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }

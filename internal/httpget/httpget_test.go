@@ -1,4 +1,4 @@
-package fetch
+package httpget
 
 import (
 	"bytes"
@@ -15,14 +15,16 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/cloudname/nodee/artifact/unpack/unpacktest"
 )
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
-func testClient(t *testing.T, stall time.Duration) *client {
-	c := newClient(stall, quiet())
-	c.wait = time.Millisecond
-	t.Cleanup(c.close)
+func testClient(t *testing.T, stall time.Duration) *Client {
+	c := New(stall, quiet())
+	c.Wait = time.Millisecond
+	t.Cleanup(c.Close)
 	return c
 }
 
@@ -34,9 +36,9 @@ func serve(t *testing.T, h http.HandlerFunc) *httptest.Server {
 }
 
 // fetchText gets a URL whole; what a failed try had read does not count.
-func fetchText(c *client, ctx context.Context, from string, user *url.Userinfo) (string, error) {
+func fetchText(c *Client, ctx context.Context, from string, user *url.Userinfo) (string, error) {
 	var text string
-	err := c.get(ctx, from, user, func(body io.Reader, _ int64) error {
+	err := c.Get(ctx, from, user, func(body io.Reader, _ int64) error {
 		b, err := io.ReadAll(body)
 		text = string(b)
 		return err
@@ -46,14 +48,14 @@ func fetchText(c *client, ctx context.Context, from string, user *url.Userinfo) 
 
 func TestRetryWaitsLongerEachTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := &client{wait: firstWait, log: quiet()}
+		c := &Client{Wait: firstWait, Log: quiet()}
 		var at []time.Duration
 		start := time.Now()
 		err := c.retry(t.Context(), "http://x", func() error {
 			at = append(at, time.Since(start))
-			return &trouble{text: "failed", again: true}
+			return &Trouble{Text: "failed", again: true}
 		})
-		if trouble, ok := errors.AsType[*trouble](err); !ok || trouble.from != "http://x" || len(at) != tries {
+		if trouble, ok := errors.AsType[*Trouble](err); !ok || trouble.From != "http://x" || len(at) != tries {
 			t.Fatalf("%v after %v", err, at)
 		}
 		for i, first := range []time.Duration{firstWait, 2 * firstWait} {
@@ -68,10 +70,10 @@ func TestRetryHonoursRetryAfterWithinBounds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for after, want := range map[time.Duration]int{10 * time.Second: tries, maxRetryAfter + time.Second: 1} {
 			n, start := 0, time.Now()
-			c := &client{wait: firstWait, log: quiet()}
+			c := &Client{Wait: firstWait, Log: quiet()}
 			c.retry(t.Context(), "http://x", func() error {
 				n++
-				return &trouble{again: true, after: after}
+				return &Trouble{again: true, after: after}
 			})
 			if wait := time.Since(start); n != want || wait != time.Duration(n-1)*after {
 				t.Errorf("Retry-After %v: %d tries in %v", after, n, wait)
@@ -84,10 +86,10 @@ func TestRetryEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		enough := errors.New("enough")
 		ctx, cancel := context.WithCancelCause(t.Context())
-		c := &client{wait: firstWait, log: quiet()}
+		c := &Client{Wait: firstWait, Log: quiet()}
 		err := c.retry(ctx, "http://x", func() error {
 			cancel(enough)
-			return &trouble{again: true}
+			return &Trouble{again: true}
 		})
 		if !errors.Is(err, enough) {
 			t.Errorf("%v, want the cause", err)
@@ -102,10 +104,10 @@ func TestStatusesAreJudged(t *testing.T) {
 	} {
 		err := judge(&http.Response{StatusCode: code, Header: http.Header{}}, time.Time{})
 		got := ""
-		switch tr, ok := errors.AsType[*trouble](err); {
-		case errors.Is(err, errAbsent):
+		switch tr, ok := errors.AsType[*Trouble](err); {
+		case errors.Is(err, ErrAbsent):
 			got = "absent"
-		case ok && tr.refused:
+		case ok && tr.Refused:
 			got = "refused"
 		case ok && tr.again:
 			got = "again"
@@ -130,7 +132,7 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-func TestAStalledRepositoryFails(t *testing.T) {
+func TestAStalledServerFails(t *testing.T) {
 	for name, send := range map[string]func(http.ResponseWriter){
 		"before the headers": func(http.ResponseWriter) {},
 		"in the body": func(w http.ResponseWriter) {
@@ -147,7 +149,7 @@ func TestAStalledRepositoryFails(t *testing.T) {
 				<-r.Context().Done()
 			})
 			_, err := fetchText(testClient(t, 50*time.Millisecond), t.Context(), s.URL, nil)
-			if tr, ok := errors.AsType[*trouble](err); !ok || !strings.Contains(tr.text, "sent nothing for 50ms") {
+			if tr, ok := errors.AsType[*Trouble](err); !ok || !strings.Contains(tr.Text, "sent nothing for 50ms") {
 				t.Errorf("%v, want a stall", err)
 			}
 			if asked.Load() != tries {
@@ -160,7 +162,7 @@ func TestAStalledRepositoryFails(t *testing.T) {
 func TestASlowReaderIsNoStall(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.Write(make([]byte, 4<<20)) })
 	read := 0
-	err := testClient(t, 50*time.Millisecond).get(t.Context(), s.URL, nil, func(body io.Reader, _ int64) error {
+	err := testClient(t, 50*time.Millisecond).Get(t.Context(), s.URL, nil, func(body io.Reader, _ int64) error {
 		time.Sleep(200 * time.Millisecond) // a disk that takes its time
 		n, err := io.Copy(io.Discard, body)
 		read += int(n)
@@ -191,7 +193,7 @@ func TestWhatTakeFailsWithIsNotRetried(t *testing.T) {
 	var asked atomic.Int32
 	s := serve(t, func(http.ResponseWriter, *http.Request) { asked.Add(1) })
 	full := errors.New("disk full")
-	err := testClient(t, time.Minute).get(t.Context(), s.URL, nil, func(io.Reader, int64) error { return full })
+	err := testClient(t, time.Minute).Get(t.Context(), s.URL, nil, func(io.Reader, int64) error { return full })
 	if !errors.Is(err, full) || asked.Load() != 1 {
 		t.Errorf("%v after %d tries", err, asked.Load())
 	}
@@ -218,10 +220,10 @@ func TestCredentialsAreSentAndNeverShown(t *testing.T) {
 		}
 	})
 	var log bytes.Buffer
-	c := newClient(time.Minute, slog.New(slog.NewTextHandler(&log, nil)))
-	c.wait = time.Millisecond
-	defer c.close()
-	for _, path := range []string{"/", "/redirect", "/broken"} {
+	c := New(time.Minute, slog.New(slog.NewTextHandler(&log, nil)))
+	c.Wait = time.Millisecond
+	defer c.Close()
+	for _, path := range []string{"/", "/redirect", "/broken", "/broken?signature=s3cret"} {
 		_, err := fetchText(c, t.Context(), s.URL+path, url.UserPassword("user", "s3cret"))
 		if err == nil || strings.Contains(err.Error()+log.String(), "s3cret") {
 			t.Errorf("%s: %v, logged %s", path, err, log.String())
@@ -243,7 +245,7 @@ func TestNoRedirectOutOfTLS(t *testing.T) {
 }
 
 func TestABodyIsTakenAsItIs(t *testing.T) {
-	packed := string(gz(t, []byte("archive")))
+	packed := string(unpacktest.Gz(t, []byte("archive")))
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if enc := r.Header.Get("Accept-Encoding"); enc != "identity" {
 			t.Errorf("Accept-Encoding: %s", enc)

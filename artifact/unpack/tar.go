@@ -1,4 +1,4 @@
-package fetch
+package unpack
 
 import (
 	"archive/tar"
@@ -47,7 +47,7 @@ var errTooLong = errors.New("headers and padding take more than 4 KiB an entry")
 // tar unpacks a stream. What follows the end mark must be zeros, and is read to its end, as
 // that is where a decoder finds its checksum.
 func (s *sink) tar(ctx context.Context, r io.Reader) error {
-	stream := &tarStream{r: r, left: s.limits.stream()}
+	stream := &tarStream{r: r, left: s.limits.Stream()}
 	last, refused := "", error(nil)
 	err := archiver.Tar{}.Extract(ctx, stream, func(_ context.Context, f archiver.FileInfo) error {
 		last = f.NameInArchive
@@ -65,7 +65,7 @@ func (s *sink) tar(ctx context.Context, r io.Reader) error {
 	for {
 		n, err := stream.Read(s.buf)
 		if len(bytes.Trim(s.buf[:n], "\x00")) > 0 {
-			return badArchive("something follows its end")
+			return BadArchive("something follows its end")
 		}
 		if errors.Is(err, io.EOF) {
 			return nil
@@ -83,9 +83,9 @@ func tarDamaged(last string, err error) error {
 		where = fmt.Sprintf("after its entry %.200q", last)
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return badArchive("it is cut off %s: truncated or damaged", where)
+		return BadArchive("it is cut off %s: truncated or damaged", where)
 	}
-	return badArchive("it is damaged %s: %v", where, err)
+	return BadArchive("it is damaged %s: %v", where, err)
 }
 
 func (s *sink) tarEntry(f archiver.FileInfo) error {

@@ -1,4 +1,7 @@
-package fetch
+// Package httpget gets files over HTTP: with patience that is bounded, some tries, and an eye on
+// where redirects lead. It starts no goroutine of its own but those of net/http, which end with
+// the request or at Close.
+package httpget
 
 import (
 	"context"
@@ -10,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -20,38 +24,40 @@ const (
 	maxRedirects  = 10
 )
 
-// errAbsent says that a repository answered and does not have the file.
-var errAbsent = errors.New("not there")
+// ErrAbsent says that the server answered and does not have the file.
+var ErrAbsent = errors.New("not there")
 
-// trouble is a failure that lies with the repository or the way to it.
-type trouble struct {
-	from    string        // the URL, without credentials
-	text    string        // "answered 503 Service Unavailable"
-	refused bool          // it does not let us in
+// Trouble is a failure that lies with the server or the way to it.
+type Trouble struct {
+	From    string        // the URL, without credentials and without its query, where signatures are
+	Text    string        // "answered 503 Service Unavailable"
+	Refused bool          // it does not let us in
 	again   bool          // the same request may succeed soon
 	after   time.Duration // it asked not to be asked again before
 }
 
-func (t *trouble) Error() string { return t.text + " (" + t.from + ")" }
+// Error says what happened, and where.
+func (t *Trouble) Error() string { return t.Text + " (" + t.From + ")" }
 
-// client gets files over HTTP. It starts no goroutine of its own but those of net/http,
-// which end with the request or at close.
-type client struct {
+// Client gets files over HTTP.
+type Client struct {
 	http  *http.Client
-	stall time.Duration // a repository that sends nothing for so long has failed
-	wait  time.Duration // before the second try; doubled for each further one
-	log   *slog.Logger
+	stall time.Duration // a server that sends nothing for so long has failed
+	Wait  time.Duration // before the second try; doubled for each further one
+	Log   *slog.Logger  // told of servers that fail
 }
 
-func newClient(stall time.Duration, log *slog.Logger) *client {
+// New makes a client. A server that sends nothing for as long as stall has failed.
+func New(stall time.Duration, log *slog.Logger) *Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	// Archives are wanted as they are: net/http would unpack a tar.gz that is sent with
 	// "Content-Encoding: gzip", and its digest would never match.
 	transport.DisableCompression = true
-	return &client{http: &http.Client{Transport: transport, CheckRedirect: checkRedirect}, stall: stall, wait: firstWait, log: log}
+	return &Client{http: &http.Client{Transport: transport, CheckRedirect: checkRedirect}, stall: stall, Wait: firstWait, Log: log}
 }
 
-func (c *client) close() { c.http.CloseIdleConnections() }
+// Close lets go of connections that nobody uses.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 // checkRedirect keeps what was asked for privately from being sent in the clear.
 func checkRedirect(req *http.Request, via []*http.Request) error {
@@ -64,26 +70,26 @@ func checkRedirect(req *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// get asks for a file and gives its body, and its size where that is known, else -1, to
-// take; if the repository fails on the way, it asks again, and take begins anew. The error is
-// errAbsent, a *trouble, ctx's cause, or whatever else take returned.
-func (c *client) get(ctx context.Context, from string, user *url.Userinfo, take func(body io.Reader, size int64) error) error {
+// Get asks for a file and gives its body, and its size where that is known, else -1, to
+// take; if the server fails on the way, it asks again, and take begins anew. The error is
+// ErrAbsent, a *Trouble, ctx's cause, or whatever else take returned.
+func (c *Client) Get(ctx context.Context, from string, user *url.Userinfo, take func(body io.Reader, size int64) error) error {
 	return c.retry(ctx, from, func() error { return c.once(ctx, from, user, take) })
 }
 
-func (c *client) retry(ctx context.Context, from string, try func() error) error {
+func (c *Client) retry(ctx context.Context, from string, try func() error) error {
 	for n := 1; ; n++ {
 		err := try()
-		t, ok := errors.AsType[*trouble](err)
+		t, ok := errors.AsType[*Trouble](err)
 		if !ok {
 			return err
 		}
-		t.from = from
+		t.From = shown(from)
 		if !t.again || t.after > maxRetryAfter || n == tries {
 			return t
 		}
-		wait := max(t.after, jitter(c.wait<<(n-1)))
-		c.log.Warn("a repository failed, trying again", "url", from, "err", t.text, "try", n, "wait", wait)
+		wait := max(t.after, jitter(c.Wait<<(n-1)))
+		c.Log.Warn("a server failed, trying again", "url", t.From, "err", t.Text, "try", n, "wait", wait)
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
@@ -92,13 +98,21 @@ func (c *client) retry(ctx context.Context, from string, try func() error) error
 	}
 }
 
+func shown(from string) string {
+	place, _, signed := strings.Cut(from, "?")
+	if signed {
+		return place + "?***"
+	}
+	return place
+}
+
 // jitter returns between half of d and one and a half of it.
 func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d) }
 
-func (c *client) once(ctx context.Context, from string, user *url.Userinfo, take func(io.Reader, int64) error) error {
+func (c *Client) once(ctx context.Context, from string, user *url.Userinfo, take func(io.Reader, int64) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	stalled := &trouble{text: fmt.Sprintf("sent nothing for %v", c.stall), again: true}
+	stalled := &Trouble{Text: fmt.Sprintf("sent nothing for %v", c.stall), again: true}
 	idle := time.AfterFunc(c.stall, func() { cancel(stalled) })
 	defer idle.Stop()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, from, nil)
@@ -128,8 +142,8 @@ type readFunc func(p []byte) (int, error)
 
 func (f readFunc) Read(p []byte) (int, error) { return f(p) }
 
-// patient reads a body, and turns what breaks it off into a *trouble. Patience is measured
-// only while something is asked of the repository, not while a disk takes its time.
+// patient reads a body, and turns what breaks it off into a *Trouble. Patience is measured
+// only while something is asked of the server, not while a disk takes its time.
 func patient(ctx context.Context, body io.Reader, idle *time.Timer, stall time.Duration) io.Reader {
 	return readFunc(func(p []byte) (int, error) {
 		idle.Reset(stall)
@@ -152,9 +166,9 @@ func explain(ctx context.Context, err error) error {
 		err = u.Err
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-		return &trouble{text: "broke off in the middle", again: true}
+		return &Trouble{Text: "broke off in the middle", again: true}
 	}
-	return &trouble{text: "cannot be reached: " + err.Error(), again: true}
+	return &Trouble{Text: "cannot be reached: " + err.Error(), again: true}
 }
 
 // judge decides by status whether there is a file to take.
@@ -164,14 +178,14 @@ func judge(resp *http.Response, now time.Time) error {
 	case code == http.StatusOK:
 		return nil
 	case code == http.StatusNotFound || code == http.StatusGone:
-		return errAbsent
+		return ErrAbsent
 	case code == http.StatusUnauthorized || code == http.StatusForbidden:
-		return &trouble{text: answered + "; check the user and password in its url", refused: true}
+		return &Trouble{Text: answered, Refused: true}
 	case code == http.StatusRequestTimeout || code == http.StatusTooEarly || code == http.StatusTooManyRequests,
 		code >= 500 && code != http.StatusNotImplemented && code != http.StatusHTTPVersionNotSupported:
-		return &trouble{text: answered, again: true, after: retryAfter(resp.Header.Get("Retry-After"), now)}
+		return &Trouble{Text: answered, again: true, after: retryAfter(resp.Header.Get("Retry-After"), now)}
 	}
-	return &trouble{text: answered}
+	return &Trouble{Text: answered}
 }
 
 // retryAfter reads the header of that name: seconds, or a date. 0: it says nothing useful.

@@ -1,4 +1,6 @@
-package fetch
+// Package unpacktest makes archives for tests, good ones and such as nobody honest would make.
+// It starts no goroutine.
+package unpacktest
 
 import (
 	"archive/tar"
@@ -10,32 +12,32 @@ import (
 	"github.com/mholt/archiver/v4"
 )
 
-// member is one entry of an archive that a test makes. Its kind is a tar type flag, for zips
-// too; 0 is a file, or a folder if the name ends in a slash.
-type member struct {
-	name string
-	body string
-	link string
-	kind byte
-	mode int64
+// Entry is one entry of an archive that a test makes.
+type Entry struct {
+	Name string
+	Body string
+	Link string // what a link leads to
+	Kind byte   // a type flag of tar, for zips too; 0 is a file, or a folder if the name ends in a slash
+	Mode int64
 }
 
-func tarOf(t testing.TB, members ...member) []byte {
+// Tar makes a tar.
+func Tar(t testing.TB, entries ...Entry) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
-	for _, m := range members {
-		h := &tar.Header{Name: m.name, Linkname: m.link, Typeflag: m.kind, Mode: m.mode, Size: int64(len(m.body))}
+	for _, e := range entries {
+		h := &tar.Header{Name: e.Name, Linkname: e.Link, Typeflag: e.Kind, Mode: e.Mode, Size: int64(len(e.Body))}
 		if h.Typeflag == 0 {
 			h.Typeflag = tar.TypeReg
-			if m.name != "" && m.name[len(m.name)-1] == '/' {
+			if e.Name != "" && e.Name[len(e.Name)-1] == '/' {
 				h.Typeflag = tar.TypeDir
 			}
 		}
 		if err := w.WriteHeader(h); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.Write([]byte(m.body)); err != nil {
+		if _, err := w.Write([]byte(e.Body)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -51,20 +53,21 @@ var zipModes = map[byte]fs.FileMode{
 	tar.TypeChar: fs.ModeDevice | fs.ModeCharDevice, tar.TypeBlock: fs.ModeDevice,
 }
 
-func zipOf(t testing.TB, members ...member) []byte {
+// Zip makes a zip.
+func Zip(t testing.TB, entries ...Entry) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	w := zip.NewWriter(&b)
-	for _, m := range members {
-		h := &zip.FileHeader{Name: m.name, Method: zip.Deflate}
-		mode := zipModes[m.kind] | fs.FileMode(m.mode)&fs.ModePerm
-		if m.mode&0o4000 != 0 {
+	for _, e := range entries {
+		h := &zip.FileHeader{Name: e.Name, Method: zip.Deflate}
+		mode := zipModes[e.Kind] | fs.FileMode(e.Mode)&fs.ModePerm
+		if e.Mode&0o4000 != 0 {
 			mode |= fs.ModeSetuid
 		}
 		h.SetMode(mode)
-		body := m.body
-		if m.kind == tar.TypeSymlink {
-			body = m.link
+		body := e.Body
+		if e.Kind == tar.TypeSymlink {
+			body = e.Link
 		}
 		f, err := w.CreateHeader(h)
 		if err == nil && body != "" {
@@ -96,13 +99,18 @@ func compressed(t testing.TB, c archiver.Compression, data []byte) []byte {
 	return b.Bytes()
 }
 
-func gz(t testing.TB, data []byte) []byte  { return compressed(t, archiver.Gz{}, data) }
-func zst(t testing.TB, data []byte) []byte { return compressed(t, archiver.Zstd{}, data) }
-func xz(t testing.TB, data []byte) []byte  { return compressed(t, archiver.Xz{}, data) }
+// Gz compresses with gzip.
+func Gz(t testing.TB, data []byte) []byte { return compressed(t, archiver.Gz{}, data) }
 
-// patch returns a copy of data with old replaced by new, both of one length; nth counts from
+// Zst compresses with zstd.
+func Zst(t testing.TB, data []byte) []byte { return compressed(t, archiver.Zstd{}, data) }
+
+// Xz compresses with xz.
+func Xz(t testing.TB, data []byte) []byte { return compressed(t, archiver.Xz{}, data) }
+
+// Patch returns a copy of data with old replaced by new, both of one length; nth counts from
 // 0, negative: all.
-func patch(t testing.TB, data []byte, old, new string, nth int) []byte {
+func Patch(t testing.TB, data []byte, old, new string, nth int) []byte {
 	t.Helper()
 	out, at := bytes.Clone(data), 0
 	for n := 0; ; n++ {

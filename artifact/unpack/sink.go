@@ -1,4 +1,4 @@
-package fetch
+package unpack
 
 import (
 	"cmp"
@@ -23,27 +23,28 @@ type Limits struct {
 	MaxRatio int   // unpacked to packed; by default 200
 }
 
-func (l Limits) orDefault() Limits {
+// OrDefault fills in what is 0.
+func (l Limits) OrDefault() Limits {
 	return Limits{cmp.Or(l.MaxBytes, 8<<30), cmp.Or(l.MaxFiles, 500_000), cmp.Or(l.MaxRatio, 200)}
 }
 
-// stream returns the most bytes that an archive within the limits has, as it is downloaded
+// Stream returns the most bytes that an archive within the limits has, as it is downloaded
 // or as the tar inside: the contents, and 4 KiB of names and padding for each entry.
-func (l Limits) stream() int64 {
+func (l Limits) Stream() int64 {
 	if headers := int64(l.MaxFiles+1) * 4 << 10; l.MaxBytes < math.MaxInt64-headers {
 		return l.MaxBytes + headers
 	}
 	return math.MaxInt64
 }
 
-// badArchive is what is wrong with an archive, the entry named.
-func badArchive(format string, args ...any) error {
+// BadArchive is what is wrong with an archive, the entry named.
+func BadArchive(format string, args ...any) error {
 	return fault.New(fault.Invalid, "bad-archive", "the archive is refused: "+format, args...)
 }
 
 // badEntry is what is wrong with one entry of an archive.
 func badEntry(name, format string, args ...any) error {
-	return badArchive("its entry %.200q: %s", name, fmt.Sprintf(format, args...))
+	return BadArchive("its entry %.200q: %s", name, fmt.Sprintf(format, args...))
 }
 
 // Folders on disk tell whether the archive named them: those made only because something
@@ -86,7 +87,7 @@ func (s *sink) leave() {
 // begin counts an entry and checks its name.
 func (s *sink) begin(name string) (string, error) {
 	if s.entries++; s.entries > s.limits.MaxFiles {
-		return "", badArchive("it has more than %d entries (unpack.max_files)", s.limits.MaxFiles)
+		return "", BadArchive("it has more than %d entries (unpack.max_files)", s.limits.MaxFiles)
 	}
 	clean, err := cleanName(name)
 	if err != nil {
@@ -139,7 +140,7 @@ func (s *sink) imply(name, part string) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		if s.implied++; s.implied > s.limits.MaxFiles {
-			return badArchive("its entries lie in more than %d folders (unpack.max_files)", s.limits.MaxFiles)
+			return BadArchive("its entries lie in more than %d folders (unpack.max_files)", s.limits.MaxFiles)
 		}
 		return s.dir.Mkdir(part, markedImplied)
 	case err != nil:
@@ -296,7 +297,7 @@ func (s *sink) hardLink(name, target string) error {
 // finish checks what can be seen only when all is there.
 func (s *sink) finish(ctx context.Context) error {
 	if s.made == 0 {
-		return badArchive("it is empty")
+		return BadArchive("it is empty")
 	}
 	if s.links == 0 {
 		return nil

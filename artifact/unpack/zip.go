@@ -1,4 +1,4 @@
-package fetch
+package unpack
 
 import (
 	"bytes"
@@ -19,7 +19,7 @@ const maxDirectory = 64 << 20
 const encrypted = 1<<0 | 1<<6 | 1<<13
 
 // zip unpacks a zip. archiver would hide encryption and kinds, so the reader is used as it is.
-func (s *sink) zip(p *packed) error {
+func (s *sink) zip(p *Packed) error {
 	zr, err := s.zipDirectory(p)
 	if err != nil {
 		return err
@@ -34,16 +34,16 @@ func (s *sink) zip(p *packed) error {
 
 // zipDirectory reads the directory at the archive's end, and gives up as soon as it is more
 // than the limits allow: what it says of its own size need not be true.
-func (s *sink) zipDirectory(p *packed) (*zip.Reader, error) {
+func (s *sink) zipDirectory(p *Packed) (*zip.Reader, error) {
 	entries, size := 0, 0
 	zr, err := zip.NewReaderWithOptions(p, p.size, zip.ReaderOptions{NameDecoder: func(h *zip.FileHeader) error {
 		entries++
 		size += len(h.Name) + len(h.Extra) + len(h.Comment)
 		switch {
 		case entries > s.limits.MaxFiles:
-			return badArchive("it has more than %d entries (unpack.max_files)", s.limits.MaxFiles)
+			return BadArchive("it has more than %d entries (unpack.max_files)", s.limits.MaxFiles)
 		case size > maxDirectory:
-			return badArchive("its directory has more than %d bytes", maxDirectory)
+			return BadArchive("its directory has more than %d bytes", maxDirectory)
 		}
 		return nil
 	}})
@@ -51,19 +51,19 @@ func (s *sink) zipDirectory(p *packed) (*zip.Reader, error) {
 	case entries > s.limits.MaxFiles || size > maxDirectory:
 		return nil, err
 	case err != nil && !errors.Is(err, zip.ErrInsecurePath): // names are checked one by one
-		return nil, badArchive("it is a zip without a whole directory at its end, truncated or damaged: %v", err)
+		return nil, BadArchive("it is a zip without a whole directory at its end, truncated or damaged: %v", err)
 	}
 	return zr, zipEnd(p, zr.Comment)
 }
 
 // zipEnd refuses what follows the record that ends a zip, which the reader looks over.
-func zipEnd(p *packed, comment string) error {
+func zipEnd(p *Packed, comment string) error {
 	var end [22]byte
 	if _, err := p.ReadAt(end[:], p.size-int64(len(end)+len(comment))); err != nil {
 		return err
 	}
 	if !bytes.HasPrefix(end[:], []byte("PK\x05\x06")) || int(binary.LittleEndian.Uint16(end[20:])) != len(comment) {
-		return badArchive("something follows its end")
+		return BadArchive("something follows its end")
 	}
 	return nil
 }

@@ -1,4 +1,11 @@
-package fetch
+// Package unpack makes what an archive holds below a folder.
+//
+// An archive is hostile until proven otherwise. Whatever it says, nothing is written outside
+// of the folder, memory and disk stay within limits, and a fault is told with the entry that
+// has it. Links are kept only where they stay inside; devices, fifos, setuid bits and what
+// is encrypted are not for Nodee. What was unpacked before the fault is left to the caller,
+// who throws the folder away. The package starts no goroutine.
+package unpack
 
 import (
 	"context"
@@ -22,20 +29,21 @@ var compressions = []archiver.Compression{
 	archiver.Xz{},
 }
 
-// packed is an archive on disk. Reads end when ctx does, and count into read.
-type packed struct {
+// Packed is an archive on disk. Reads end when ctx does, and count into read.
+type Packed struct {
 	f    *os.File
 	size int64
 	ends func() error  // why reading must end, nil while it need not
 	read *atomic.Int64 // bytes read so far, for the progress
 }
 
-func newPacked(ctx context.Context, f *os.File, size int64, read *atomic.Int64) *packed {
-	return &packed{f: f, size: size, read: read, ends: func() error { return context.Cause(ctx) }}
+// NewPacked takes size bytes of f for an archive. read counts what is read of it.
+func NewPacked(ctx context.Context, f *os.File, size int64, read *atomic.Int64) *Packed {
+	return &Packed{f: f, size: size, read: read, ends: func() error { return context.Cause(ctx) }}
 }
 
 // ReadAt reads at an offset.
-func (p *packed) ReadAt(b []byte, off int64) (int, error) {
+func (p *Packed) ReadAt(b []byte, off int64) (int, error) {
 	if err := p.ends(); err != nil {
 		return 0, err
 	}
@@ -44,12 +52,12 @@ func (p *packed) ReadAt(b []byte, off int64) (int, error) {
 	return n, err
 }
 
-// start returns the archive from its beginning.
-func (p *packed) start() *io.SectionReader { return io.NewSectionReader(p, 0, p.size) }
+// Start returns the archive from its beginning.
+func (p *Packed) Start() *io.SectionReader { return io.NewSectionReader(p, 0, p.size) }
 
-// unpack makes what an archive holds below root. The format is told by the archive's bytes:
+// Into makes what an archive holds below root, which is empty. The format is told by the archive's bytes:
 // only the Match of the formats that are wanted is asked, without a file's name, as names lie.
-func unpack(ctx context.Context, p *packed, root *os.Root, limits Limits) error {
+func Into(ctx context.Context, root *os.Root, p *Packed, limits Limits) error {
 	s := newSink(root, limits, p.size)
 	defer s.close()
 	err := s.unpack(ctx, p)
@@ -62,7 +70,7 @@ func unpack(ctx context.Context, p *packed, root *os.Root, limits Limits) error 
 	return err
 }
 
-func (s *sink) unpack(ctx context.Context, p *packed) error {
+func (s *sink) unpack(ctx context.Context, p *Packed) error {
 	is, err := matches(ctx, archiver.Zip{}, p)
 	if err != nil {
 		return err
@@ -78,9 +86,9 @@ func (s *sink) unpack(ctx context.Context, p *packed) error {
 		if !is {
 			continue
 		}
-		r, err := c.OpenReader(p.start())
+		r, err := c.OpenReader(p.Start())
 		if err != nil {
-			return badArchive("it is damaged from the start: %v", err)
+			return BadArchive("it is damaged from the start: %v", err)
 		}
 		defer r.Close()
 		return s.tar(ctx, r)
@@ -90,25 +98,25 @@ func (s *sink) unpack(ctx context.Context, p *packed) error {
 		return err
 	}
 	if is {
-		return s.tar(ctx, p.start())
+		return s.tar(ctx, p.Start())
 	}
 	return noArchive(p)
 }
 
-func matches(ctx context.Context, format archiver.Format, p *packed) (bool, error) {
-	m, err := format.Match(ctx, "", p.start())
+func matches(ctx context.Context, format archiver.Format, p *Packed) (bool, error) {
+	m, err := format.Match(ctx, "", p.Start())
 	return m.ByStream, err
 }
 
 // noArchive shows how the file begins: often it is a page that says why there is no archive.
-func noArchive(p *packed) error {
+func noArchive(p *Packed) error {
 	if p.size == 0 {
-		return badArchive("it is an empty file")
+		return BadArchive("it is an empty file")
 	}
 	head := make([]byte, 40)
-	n, err := p.start().Read(head)
+	n, err := p.Start().Read(head)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
-	return badArchive("it is no zip, tar.gz, tar.zst, tar.xz or tar, or damaged at its beginning, which is %q", head[:n])
+	return BadArchive("it is no zip, tar.gz, tar.zst, tar.xz or tar, or damaged at its beginning, which is %q", head[:n])
 }

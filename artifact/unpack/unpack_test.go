@@ -1,4 +1,4 @@
-package fetch
+package unpack
 
 import (
 	"archive/tar"
@@ -16,10 +16,11 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/cloudname/nodee/artifact/unpack/unpacktest"
 	"github.com/cloudname/nodee/internal/fault"
 )
 
-var roomy = Limits{}.orDefault()
+var roomy = Limits{}.OrDefault()
 
 // unpacked unpacks an archive into a new folder beside a file that nobody should touch, and
 // returns the folder.
@@ -50,7 +51,7 @@ func unpackedBelow(t testing.TB, ctx context.Context, top string, data []byte, l
 	}
 	defer root.Close()
 	var read atomic.Int64
-	err = unpack(ctx, newPacked(ctx, f, int64(len(data)), &read), root, limits)
+	err = Into(ctx, root, NewPacked(ctx, f, int64(len(data)), &read), limits)
 	outside, e := os.ReadDir(top)
 	secret, e2 := os.ReadFile(filepath.Join(top, "secret"))
 	if e != nil || e2 != nil || len(outside) != 3 || string(secret) != "secret" {
@@ -93,24 +94,24 @@ func contents(t testing.TB, dir string) map[string]string {
 }
 
 func TestFormatsAreToldByTheirBytes(t *testing.T) {
-	members := []member{
-		{name: "scripts/", mode: 0o750},
-		{name: "scripts/startup", body: "#!/bin/sh\n", mode: 0o4755},
-		{name: "conf/app.toml", body: "x = 1\n", mode: 0o644},
-		{name: "conf/", mode: 0o755}, // a folder may come after what is in it
-		{name: "empty", mode: 0o600},
-		{name: "only-group", body: "x", mode: 0o010},
-		{name: "current", link: "scripts", kind: tar.TypeSymlink},
-		{name: "scripts/up", link: "../conf/app.toml", kind: tar.TypeSymlink},
-		{name: "dangling", link: "conf/later", kind: tar.TypeSymlink},
+	members := []unpacktest.Entry{
+		{Name: "scripts/", Mode: 0o750},
+		{Name: "scripts/startup", Body: "#!/bin/sh\n", Mode: 0o4755},
+		{Name: "conf/app.toml", Body: "x = 1\n", Mode: 0o644},
+		{Name: "conf/", Mode: 0o755}, // a folder may come after what is in it
+		{Name: "empty", Mode: 0o600},
+		{Name: "only-group", Body: "x", Mode: 0o010},
+		{Name: "current", Link: "scripts", Kind: tar.TypeSymlink},
+		{Name: "scripts/up", Link: "../conf/app.toml", Kind: tar.TypeSymlink},
+		{Name: "dangling", Link: "conf/later", Kind: tar.TypeSymlink},
 	}
 	want := map[string]string{
 		"scripts": "folder", "scripts/startup": "-rwx------ #!/bin/sh\n", "conf": "folder", "conf/app.toml": "-rw------- x = 1\n",
 		"empty": "-rw------- ", "only-group": "-rwx------ x", "current": "-> scripts", "scripts/up": "-> ../conf/app.toml", "dangling": "-> conf/later",
 	}
-	tarred := tarOf(t, append(members, member{name: "./scripts/again", link: "./scripts/startup", kind: tar.TypeLink})...)
+	tarred := unpacktest.Tar(t, append(members, unpacktest.Entry{Name: "./scripts/again", Link: "./scripts/startup", Kind: tar.TypeLink})...)
 	for name, data := range map[string][]byte{
-		"zip": zipOf(t, members...), "tar": tarred, "tar.gz": gz(t, tarred), "tar.zst": zst(t, tarred), "tar.xz": xz(t, tarred),
+		"zip": unpacktest.Zip(t, members...), "tar": tarred, "tar.gz": unpacktest.Gz(t, tarred), "tar.zst": unpacktest.Zst(t, tarred), "tar.xz": unpacktest.Xz(t, tarred),
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir, err := unpacked(t, data, roomy)
@@ -134,18 +135,18 @@ func TestWhatOddButHonestArchivesHold(t *testing.T) {
 		data []byte
 		want string // a name that must be there
 	}{
-		"the top folder itself":    {tarOf(t, member{name: "./"}, member{name: "./a", body: "x"}), "a"},
-		"a long name":              {tarOf(t, member{name: long, body: "x"}), long},
-		"a long name in a zip":     {zipOf(t, member{name: long, body: "x"}), long},
+		"the top folder itself":    {unpacktest.Tar(t, unpacktest.Entry{Name: "./"}, unpacktest.Entry{Name: "./a", Body: "x"}), "a"},
+		"a long name":              {unpacktest.Tar(t, unpacktest.Entry{Name: long, Body: "x"}), long},
+		"a long name in a zip":     {unpacktest.Zip(t, unpacktest.Entry{Name: long, Body: "x"}), long},
 		"a global header":          {globalHeader(t), "a"},
-		"two gzips after another":  {slices.Concat(gz(t, tarOf(t, member{name: "a", body: "x"})[:512]), gz(t, tarOf(t, member{name: "a", body: "x"})[512:])), "a"},
-		"zeros after the end":      {append(tarOf(t, member{name: "a", body: "x"}), make([]byte, 9<<10)...), "a"},
-		"a comment":                {zipComment(t, zipOf(t, member{name: "a", body: "x"}), "a comment"), "a"},
+		"two gzips after another":  {slices.Concat(unpacktest.Gz(t, unpacktest.Tar(t, unpacktest.Entry{Name: "a", Body: "x"})[:512]), unpacktest.Gz(t, unpacktest.Tar(t, unpacktest.Entry{Name: "a", Body: "x"})[512:])), "a"},
+		"zeros after the end":      {append(unpacktest.Tar(t, unpacktest.Entry{Name: "a", Body: "x"}), make([]byte, 9<<10)...), "a"},
+		"a comment":                {zipComment(t, unpacktest.Zip(t, unpacktest.Entry{Name: "a", Body: "x"}), "a comment"), "a"},
 		"a sparse file":            {sparse(t, "a", 4096), "a"},
-		"a folder of a file's mod": {tarOf(t, member{name: "d/", mode: 0}, member{name: "d/a", body: "x"}), "d/a"},
-		"a name that looks odd":    {tarOf(t, member{name: "-rf *"}), "-rf *"},
-		"a link to a link":         {tarOf(t, member{name: "a", link: "b", kind: tar.TypeSymlink}, member{name: "b", link: "c", kind: tar.TypeSymlink}, member{name: "c"}), "a"},
-		"a link up to the top":     {tarOf(t, member{name: "d/a", link: "..", kind: tar.TypeSymlink}), "d/a"},
+		"a folder of a file's mod": {unpacktest.Tar(t, unpacktest.Entry{Name: "d/", Mode: 0}, unpacktest.Entry{Name: "d/a", Body: "x"}), "d/a"},
+		"a name that looks odd":    {unpacktest.Tar(t, unpacktest.Entry{Name: "-rf *"}), "-rf *"},
+		"a link to a link":         {unpacktest.Tar(t, unpacktest.Entry{Name: "a", Link: "b", Kind: tar.TypeSymlink}, unpacktest.Entry{Name: "b", Link: "c", Kind: tar.TypeSymlink}, unpacktest.Entry{Name: "c"}), "a"},
+		"a link up to the top":     {unpacktest.Tar(t, unpacktest.Entry{Name: "d/a", Link: "..", Kind: tar.TypeSymlink}), "d/a"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir, err := unpacked(t, c.data, roomy)
@@ -160,14 +161,14 @@ func TestWhatOddButHonestArchivesHold(t *testing.T) {
 }
 
 func TestLimitsAreMetExactly(t *testing.T) {
-	members := []member{{name: "a", body: "12345"}, {name: "b", body: "67890"}}
-	for name, data := range map[string][]byte{"tar": tarOf(t, members...), "zip": zipOf(t, members...)} {
+	members := []unpacktest.Entry{{Name: "a", Body: "12345"}, {Name: "b", Body: "67890"}}
+	for name, data := range map[string][]byte{"tar": unpacktest.Tar(t, members...), "zip": unpacktest.Zip(t, members...)} {
 		if _, err := unpacked(t, data, Limits{MaxBytes: 10, MaxFiles: 2, MaxRatio: 1}); err != nil {
 			t.Errorf("%s at its limits: %v", name, err)
 		}
 	}
 	body := string(make([]byte, 100_000))
-	data := zipOf(t, member{name: "a", body: body})
+	data := unpacktest.Zip(t, unpacktest.Entry{Name: "a", Body: body})
 	ratio := len(body)/len(data) + 1
 	if _, err := unpacked(t, data, Limits{MaxBytes: 1 << 20, MaxFiles: 1, MaxRatio: ratio}); err != nil {
 		t.Errorf("at its ratio: %v", err)
@@ -178,7 +179,7 @@ func TestLimitsAreMetExactly(t *testing.T) {
 }
 
 func TestAZipsDirectoryIsBounded(t *testing.T) {
-	one := zipOf(t, member{name: "a", body: "x"})
+	one := unpacktest.Zip(t, unpacktest.Entry{Name: "a", Body: "x"})
 	start, end := bytes.Index(one, []byte("PK\x01\x02")), bytes.Index(one, []byte("PK\x05\x06"))
 	header := bytes.Clone(one[start:end])
 	binary.LittleEndian.PutUint16(header[32:], 60_000) // a comment
@@ -199,9 +200,9 @@ func TestAZipsDirectoryIsBounded(t *testing.T) {
 }
 
 func TestUnpackEndsWithItsContext(t *testing.T) {
-	members := []member{{name: "a", body: "x"}, {name: "l", link: "a", kind: tar.TypeSymlink}}
+	members := []unpacktest.Entry{{Name: "a", Body: "x"}, {Name: "l", Link: "a", Kind: tar.TypeSymlink}}
 	enough := errors.New("enough")
-	for name, data := range map[string][]byte{"zip": zipOf(t, members...), "tar.gz": gz(t, tarOf(t, members...)), "tar": tarOf(t, members...)} {
+	for name, data := range map[string][]byte{"zip": unpacktest.Zip(t, members...), "tar.gz": unpacktest.Gz(t, unpacktest.Tar(t, members...)), "tar": unpacktest.Tar(t, members...)} {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		cancel(enough)
 		if _, err := unpackedBelow(t, ctx, t.TempDir(), data, roomy); !errors.Is(err, enough) || fault.KindOf(err) == fault.Invalid {
@@ -213,12 +214,12 @@ func TestUnpackEndsWithItsContext(t *testing.T) {
 // FuzzUnpack wants that no bytes make unpack panic, hang, write outside, or keep a link that
 // leads out.
 func FuzzUnpack(f *testing.F) {
-	members := []member{
-		{name: "d/"}, {name: "d/a", body: "content", mode: 0o755}, {name: "d/l", link: "../b", kind: tar.TypeSymlink}, {name: "b", body: "b"},
-		{name: "up", link: "d/..", kind: tar.TypeSymlink},
+	members := []unpacktest.Entry{
+		{Name: "d/"}, {Name: "d/a", Body: "content", Mode: 0o755}, {Name: "d/l", Link: "../b", Kind: tar.TypeSymlink}, {Name: "b", Body: "b"},
+		{Name: "up", Link: "d/..", Kind: tar.TypeSymlink},
 	}
-	tarred := tarOf(f, members...)
-	for _, data := range [][]byte{zipOf(f, members...), tarred, gz(f, tarred), zst(f, tarred), xz(f, tarred)} {
+	tarred := unpacktest.Tar(f, members...)
+	for _, data := range [][]byte{unpacktest.Zip(f, members...), tarred, unpacktest.Gz(f, tarred), unpacktest.Zst(f, tarred), unpacktest.Xz(f, tarred)} {
 		f.Add(data)
 	}
 	limits := Limits{MaxBytes: 1 << 20, MaxFiles: 100, MaxRatio: 200}
