@@ -63,6 +63,7 @@ type Service struct {
 	PID                *int           `json:"pid" doc:"Of the main process; null when none runs"`
 	StartedAt          *time.Time     `json:"started_at" doc:"When the main process was started; null when none runs"`
 	UptimeSeconds      float64        `json:"uptime_seconds"`
+	NextTryAt          *time.Time     `json:"next_try_at" doc:"When it is tried again; null but in backoff"`
 	Restarts           int            `json:"restarts" doc:"Since the last start that was asked for"`
 	LastExit           *service.Exit  `json:"last_exit"`
 	StatusText         string         `json:"status_text"`
@@ -84,6 +85,19 @@ type Services struct {
 // Events is a part of the history, oldest first.
 type Events struct {
 	Events []service.Event `json:"events"`
+}
+
+// Why is a chain of causes.
+type Why struct {
+	Why []Cause `json:"why" doc:"The newest effect first"`
+}
+
+// Cause is one link of a chain of causes: what has come about, and because of what.
+type Cause struct {
+	At      time.Time `json:"at"`
+	What    string    `json:"what" example:"it was started (pid 4711) for generation 4"`
+	Because string    `json:"because" doc:"Empty where somebody has asked for it, or nothing more is known"`
+	By      string    `json:"by" doc:"Who has asked for it; empty where nobody did"`
 }
 
 // Endpoints is where running, healthy services are reached.

@@ -23,7 +23,7 @@ func (a *app) client() (*client.Client, error) {
 		return nil, err
 	}
 	g := &a.global
-	c, err := client.New(client.Config{Addr: g.address(), Token: t.text, CA: g.tlsCA, Cert: g.tlsCert, Key: g.tlsKey})
+	c, err := client.New(client.Config{Addr: g.address(), Token: t.text, Agent: "nodee/" + a.Version, CA: g.tlsCA, Cert: g.tlsCert, Key: g.tlsKey})
 	if err != nil {
 		return nil, err
 	}

@@ -15,7 +15,6 @@ func later() []*cobra.Command {
 		notYet("drain", "Drain all services of this node"),
 		notYet("resume", "Have this node take work again"),
 		notYet("upgrade", "Exec the daemon's new binary"),
-		notYet("why", "Tell why something is as it is"),
 	}
 }
 

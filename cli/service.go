@@ -91,8 +91,10 @@ func (a *app) serviceStatus() *cobra.Command {
 	return &cobra.Command{
 		Use: "status COORDINATE", Short: "Show how a service is, and why", Args: takes("COORDINATE"), ValidArgsFunction: a.completeCoordinate,
 		Long: `Shows all there is to know about a service on one page: its state and the reason
-for it, how its process ended the last time, its ports and folders, and what has
-happened lately. With -o json it is the Service alone.`,
+for it; in sentences since when, who wanted that, how its process ended the last
+time and what comes next; its ports and folders; and what has happened lately.
+With -o json it is the Service alone. "nodee why" tells how it came about, step
+by step.`,
 		Example: `  nodee service status 1.web.borud.fbu`,
 		RunE: a.withService(func(ctx context.Context, c *client.Client, coordinate service.Coordinate) error {
 			got, err := c.Service(ctx, coordinate)
@@ -101,7 +103,11 @@ happened lately. With -o json it is the Service alone.`,
 				if err != nil {
 					return err
 				}
-				return writeService(a.Out, s, history.Value.Events)
+				causes, err := c.Why(ctx, coordinate)
+				if err != nil {
+					return err
+				}
+				return writeService(a.Out, s, causes.Value.Why, history.Value.Events, time.Now())
 			})
 		}),
 	}

@@ -7,15 +7,23 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/cloudname/nodee/api"
 	"github.com/cloudname/nodee/runtime/service"
 )
 
-// writeService writes the page of a service.
-func writeService(w io.Writer, s api.Service, lately []service.Event) error {
-	if _, err := fmt.Fprintln(w, printable(headline(s))); err != nil {
-		return err
+// writeService writes the page of a service: how it is, the story of that, the facts, and what
+// has happened lately.
+func writeService(w io.Writer, s api.Service, chain []api.Cause, lately []service.Event, now time.Time) error {
+	lines := []string{headline(s)}
+	for _, sentence := range story(s, chain, now) {
+		lines = append(lines, "  "+sentence)
+	}
+	for _, line := range append(lines, "") {
+		if _, err := fmt.Fprintln(w, printable(line)); err != nil {
+			return err
+		}
 	}
 	if err := writePage(w, servicePage(s)); err != nil {
 		return err
@@ -145,5 +153,9 @@ func eventText(e service.Event) string {
 	if text != "" && e.Why != "" {
 		text += ": "
 	}
-	return text + e.Why
+	text += e.Why
+	if e.By != "" {
+		text += ", by " + e.By
+	}
+	return text
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/cloudname/nodee/api"
+	"github.com/cloudname/nodee/internal/caller"
 	"github.com/cloudname/nodee/internal/group"
 	"github.com/cloudname/nodee/internal/keeper"
 	"github.com/cloudname/nodee/internal/keeper/memory"
@@ -94,7 +95,7 @@ func (o Options) show(ctx, alive context.Context, agent *nodee.Agent, repo *repo
 }
 
 func (o Options) startDemo(ctx context.Context, agent *nodee.Agent) (api.Service, error) {
-	ctx, cancel := context.WithTimeout(ctx, startTime)
+	ctx, cancel := context.WithTimeout(caller.With(ctx, "nodee dev, for its demo"), startTime)
 	defer cancel()
 	c, err := service.ParseCoordinate(DemoService)
 	if err != nil {
@@ -134,7 +135,7 @@ func stop(ctx context.Context, agent *nodee.Agent, name string) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, agent.RemovalLimit(c))
+	ctx, cancel := context.WithTimeout(caller.With(ctx, "nodee dev, which ends"), agent.RemovalLimit(c))
 	defer cancel()
 	s, err := agent.CommandService(ctx, c, "stop")
 	if err == nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cloudname/nodee/api"
+	"github.com/cloudname/nodee/internal/caller"
 	"github.com/cloudname/nodee/internal/fault"
 	"github.com/cloudname/nodee/nodee/store"
 	"github.com/cloudname/nodee/runtime/ports"
@@ -18,7 +19,7 @@ import (
 
 // PutService makes a service what the spec says, and has it run if start is true. It tells
 // whether the service is new.
-func (a *Agent) PutService(_ context.Context, c service.Coordinate, spec service.Spec, start bool) (api.Service, bool, error) {
+func (a *Agent) PutService(ctx context.Context, c service.Coordinate, spec service.Spec, start bool) (api.Service, bool, error) {
 	if err := checkHost(spec); err != nil {
 		return api.Service{}, false, err
 	}
@@ -40,9 +41,11 @@ func (a *Agent) PutService(_ context.Context, c service.Coordinate, spec service
 	}
 	var d store.Desire
 	if exists {
-		d, err = a.change(c, spec, assigned, start)
+		d, err = a.change(ctx, c, spec, assigned, start)
 	} else {
-		d, err = a.desires.Create(first(c, spec, assigned, start), a.note)
+		d = first(c, spec, assigned, start)
+		d.By, d.AskedAt = caller.Of(ctx), d.CreatedAt
+		d, err = a.desires.Create(d, a.note)
 	}
 	if err != nil {
 		return api.Service{}, false, err
@@ -52,24 +55,25 @@ func (a *Agent) PutService(_ context.Context, c service.Coordinate, spec service
 }
 
 // change gives a service that exists another spec.
-func (a *Agent) change(c service.Coordinate, spec service.Spec, assigned map[string]int, start bool) (store.Desire, error) {
+func (a *Agent) change(ctx context.Context, c service.Coordinate, spec service.Spec, assigned map[string]int, start bool) (store.Desire, error) {
 	return a.desires.Change(c, func(d *store.Desire) (bool, error) {
 		if err := changeable(*d); err != nil {
 			return false, err
 		}
 		d.Ports = assigned
-		return put(d, spec, start, a.status(c)), nil
+		return asked(ctx, d, put(d, spec, start, a.status(c))), nil
 	}, a.note)
 }
 
 // CommandService changes what is desired of a service by one of the verbs start, stop,
 // drain and restart.
-func (a *Agent) CommandService(_ context.Context, c service.Coordinate, verb string) (api.Service, error) {
+func (a *Agent) CommandService(ctx context.Context, c service.Coordinate, verb string) (api.Service, error) {
 	d, err := a.desires.Change(c, func(d *store.Desire) (bool, error) {
 		if err := changeable(*d); err != nil {
 			return false, err
 		}
-		return command(d, verb, a.status(c))
+		changed, err := command(d, verb, a.status(c))
+		return asked(ctx, d, changed), err
 	}, a.note)
 	if err != nil {
 		return api.Service{}, err
@@ -79,7 +83,7 @@ func (a *Agent) CommandService(_ context.Context, c service.Coordinate, verb str
 }
 
 // RemoveService has a service stopped and forgotten. It does not wait for that.
-func (a *Agent) RemoveService(_ context.Context, c service.Coordinate, purge bool) error {
+func (a *Agent) RemoveService(ctx context.Context, c service.Coordinate, purge bool) error {
 	_, err := a.desires.Change(c, func(d *store.Desire) (bool, error) {
 		if err := owned(*d); err != nil {
 			return false, err
@@ -87,19 +91,27 @@ func (a *Agent) RemoveService(_ context.Context, c service.Coordinate, purge boo
 		if d.Removal != nil {
 			upgraded := purge && !d.Removal.Purge
 			d.Removal = &store.Removal{Purge: purge || d.Removal.Purge, At: d.Removal.At}
-			return upgraded, nil
+			return asked(ctx, d, upgraded), nil
 		}
 		d.Removal = &store.Removal{Purge: purge, At: time.Now().UTC()}
 		d.Desired = service.Stopped
 		d.Generation++
 		d.Why = "its removal was asked for"
-		return true, nil
+		return asked(ctx, d, true), nil
 	}, a.note)
 	if err != nil {
 		return err
 	}
 	a.wished(c)
 	return nil
+}
+
+// asked writes down who has changed what is desired, if it was changed, and passes that on.
+func asked(ctx context.Context, d *store.Desire, changed bool) bool {
+	if changed {
+		d.By, d.AskedAt = caller.Of(ctx), time.Now().UTC()
+	}
+	return changed
 }
 
 // first is what is desired of a new service.
@@ -218,7 +230,7 @@ func (a *Agent) portsTaken(c service.Coordinate) func(int) string {
 // that the history has the same order.
 func (a *Agent) note(d store.Desire) {
 	a.journal.Append(service.Event{Coordinate: d.Coordinate.String(), Type: service.EventDesired, Generation: d.Generation,
-		Why: d.Why + ": desired is " + string(d.Desired)})
+		Why: d.Why + ": desired is " + string(d.Desired), By: d.By})
 	if err := a.journal.Sync(); err != nil {
 		a.log.Error("cannot make the history durable", "err", err)
 	}
@@ -299,6 +311,9 @@ func (a *Agent) view(d store.Desire) api.Service {
 	if u.PID != 0 {
 		started := u.StartedAt.UTC()
 		s.PID, s.StartedAt, s.UptimeSeconds = &u.PID, &started, time.Since(started).Seconds()
+	}
+	if !u.Until.IsZero() {
+		s.NextTryAt = &u.Until
 	}
 	if d.Removal != nil {
 		s.Why += "; its removal was asked for"

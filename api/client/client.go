@@ -34,6 +34,7 @@ import (
 type Config struct {
 	Addr  string // its URL, such as "http://127.0.0.1:7040"
 	Token string // "": none is sent
+	Agent string // what the caller calls itself, for the daemon's history: "nodee/1.2"
 
 	// Files in PEM, for https: the authority that signed the daemon's certificate, where
 	// that is none of the host's, and the client's own certificate and key.
@@ -46,6 +47,7 @@ type Config struct {
 type Client struct {
 	base  string // without a slash at its end
 	token string
+	agent string
 	http  *http.Client
 }
 
@@ -68,7 +70,7 @@ func New(cfg Config) (*Client, error) {
 		u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
 		return nil, fault.New(fault.Invalid, "address", "%q is no address of a daemon: give a URL such as http://127.0.0.1:7040", cfg.Addr)
 	}
-	c := &Client{base: u.Scheme + "://" + u.Host, token: cfg.Token, http: cfg.HTTP}
+	c := &Client{base: u.Scheme + "://" + u.Host, token: cfg.Token, agent: cfg.Agent, http: cfg.HTTP}
 	if c.http != nil {
 		return c, nil
 	}
@@ -169,6 +171,9 @@ func (c *Client) build(ctx context.Context, r request) (*http.Request, error) {
 	}
 	if r.resume != "" {
 		req.Header.Set("Last-Event-ID", r.resume)
+	}
+	if c.agent != "" {
+		req.Header.Set("User-Agent", c.agent)
 	}
 	if c.token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.token)

@@ -35,6 +35,11 @@ func (c *Client) Events(ctx context.Context, q EventQuery) (Answer[api.Events], 
 	return call[api.Events](ctx, c, request{method: "GET", path: eventsPath(q.Service), query: query})
 }
 
+// Why tells why a service is as it is, the newest effect first.
+func (c *Client) Why(ctx context.Context, name service.Coordinate) (Answer[api.Why], error) {
+	return call[api.Why](ctx, c, request{method: "GET", path: "/v1/why/" + name.String()})
+}
+
 // Stream gives what a daemon sends, as it comes. It is for one goroutine, and must be closed.
 type Stream[T any] struct {
 	client *Client

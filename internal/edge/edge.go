@@ -25,6 +25,8 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humamux"
 	"github.com/gorilla/mux"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/cloudname/nodee/internal/caller"
 )
 
 // Config says what an API is called and whom it answers.
@@ -116,7 +118,11 @@ func (a *API) guard(op *huma.Operation, route *mux.Route) {
 		ans.Header().Set("Vary", "Accept, Authorization")
 		trusted, refused := a.admit(b.Access, r)
 		if refused == nil {
-			r = r.WithContext(withTrust(r.Context(), trusted))
+			ctx := withTrust(r.Context(), trusted)
+			if b.Access == Write { // who only looks is not written down
+				ctx = caller.With(ctx, callerOf(r, trusted))
+			}
+			r = r.WithContext(ctx)
 			refused = a.takeBody(ans, r, types)
 		}
 		if refused != nil {

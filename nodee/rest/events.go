@@ -28,6 +28,13 @@ func eventRoutes(node History) []edge.Entry {
 			Summary: "Tell what happened to a service, oldest first", Description: live + " It ends when the service is removed.",
 			Problems: []fault.Kind{fault.NotFound},
 		}, h.listOf, h.liveOf),
+		edge.Answer(edge.Route{
+			Method: http.MethodGet, Path: "/v1/why/{coordinate}", Access: edge.Read, ID: "explain-service", Tags: tags,
+			Summary: "Tell why a service is as it is",
+			Description: "The chain of causes, the newest effect first; the cause of each is the next one. It reaches back to who has asked for it, " +
+				"as far as the history is kept; also for a service that is gone.",
+			Problems: []fault.Kind{fault.NotFound},
+		}, h.why),
 	}
 }
 
@@ -96,6 +103,11 @@ type serviceEventsIn struct {
 func (h history) listOf(_ context.Context, in *serviceEventsIn) (*answer[api.Events], error) {
 	events, err := h.node.EventsOf(in.Coordinate)
 	return in.of(events), err
+}
+
+func (h history) why(_ context.Context, in *ServicePath) (*answer[api.Why], error) {
+	chain, err := h.node.WhyOf(in.Coordinate)
+	return &answer[api.Why]{Body: api.Why{Why: some(chain)}}, err
 }
 
 // errRemoved ends what goes on only as long as its service is there.

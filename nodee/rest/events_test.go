@@ -210,3 +210,14 @@ func TestEventsHaveTheirKeys(t *testing.T) {
 		t.Errorf("keys %q, want %q", keys, want)
 	}
 }
+
+func TestWhy(t *testing.T) {
+	f := newFace(t)
+	f.put(t)
+	f.Happen(web, service.EventStarted, "so")
+	got := is[api.Why](t, f.ask(t, "GET", "/v1/why/"+web.String(), ""), 200)
+	if len(got.Why) != 2 || got.Why[0].Because != "so" || got.Why[1].What != "desired" {
+		t.Errorf("%+v", got)
+	}
+	refused(t, f.ask(t, "GET", "/v1/why/"+other.String(), ""), 404, "no-such-service")
+}

@@ -91,6 +91,9 @@ type History interface {
 	EventsSince(seq uint64, limit int) []service.Event    // the first ones after seq, oldest first; limit 0: all
 	LastEvent() uint64                                    // the number of the newest event
 	EventsChanged() <-chan struct{}                       // closed by the next event: take it, then read, then wait
+	// WhyOf returns the causes of how a service is, the newest effect first, also of one that
+	// is gone, as far as its history is kept.
+	WhyOf(service.Coordinate) ([]api.Cause, error)
 }
 
 // Logs is what services write.

@@ -33,7 +33,7 @@ var promised = []struct {
 	{"GET", "/v1/services/{coordinate}/events", "read", true},
 	{"GET", "/v1/events", "read", true},
 	{"GET", "/v1/status", "read", true},
-	{"GET", "/v1/why/{coordinate}", "read", false},
+	{"GET", "/v1/why/{coordinate}", "read", true},
 	{"GET", "/v1/resolve/{expression}", "read", true},
 	{"POST", "/v1/node/drain", "write", false},
 	{"POST", "/v1/node/resume", "write", false},

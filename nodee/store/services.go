@@ -30,7 +30,9 @@ type Desire struct {
 	Desired    service.Desired    `json:"desired"`
 	Generation int64              `json:"generation"` // rises with each change of what is desired
 	Run        int64              `json:"run"`        // the generation that asked for the latest run; 0: none yet
-	Why        string             `json:"why"`        // who asked for what, last
+	Why        string             `json:"why"`        // what was asked for, last
+	By         string             `json:"by"`         // who asked for that
+	AskedAt    time.Time          `json:"asked_at"`   // and when
 	Ports      map[string]int     `json:"ports"`      // assigned ones filled in
 	Owner      string             `json:"owner"`
 	CreatedAt  time.Time          `json:"created_at"`

@@ -37,4 +37,5 @@ type Event struct {
 	Signal     *string   `json:"signal"` // without SIG; null otherwise
 	Generation int64     `json:"generation"`
 	Why        string    `json:"why"`
+	By         string    `json:"by,omitempty"` // who asked, where somebody did
 }

@@ -61,6 +61,7 @@ type Status struct {
 	Totals     Totals
 	HasRun     bool
 	LastExit   *service.Exit
+	Until      time.Time // when the next try is due; zero but in backoff
 	Why        string
 	Software   string
 }

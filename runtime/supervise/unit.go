@@ -168,6 +168,9 @@ func (u *unit) publish() {
 	if u.pid != 0 {
 		s.StartedAt = u.rec.StartedAt
 	}
+	if u.state == Backoff {
+		s.Until = u.rec.Until
+	}
 	if old := u.status.Load(); old == nil || *old != s {
 		u.status.Store(&s)
 		u.cfg.Changed(u.name)

@@ -150,6 +150,16 @@ func (n *Node) EventsOf(c service.Coordinate) ([]service.Event, error) {
 	return slices.DeleteFunc(slices.Clone(n.events), func(e service.Event) bool { return e.Coordinate != c.String() }), nil
 }
 
+// WhyOf makes a chain of what happened to a service that is there.
+func (n *Node) WhyOf(c service.Coordinate) ([]api.Cause, error) {
+	events, err := n.EventsOf(c)
+	var chain []api.Cause
+	for _, e := range slices.Backward(events) {
+		chain = append(chain, api.Cause{At: e.At, What: string(e.Type), Because: e.Why, By: e.By})
+	}
+	return chain, err
+}
+
 // EventsSince returns what happened after an event.
 func (n *Node) EventsSince(seq uint64, limit int) []service.Event {
 	n.mu.Lock()
