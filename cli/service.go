@@ -21,8 +21,8 @@ come true. start, stop, drain and restart wait for that unless told not to.
 
 Not built yet: confinement, so a service may write wherever its Unix user may
 (give it a user); log rotation, so logs grow; and the keys of a spec named files,
-checks, notify, ready_timeout, depends_on, limits, access, logs, value,
-memory_expected, memory_peak and exclusive, which are refused.`)
+notify, depends_on, limits, access, logs, value, memory_expected, memory_peak and
+exclusive, which are refused.`)
 	cmd.Example = `  nodee service start 1.web.borud.fbu -f web.toml
   nodee service list
   nodee service logs 1.web.borud.fbu --stream stderr --tail 20
@@ -77,9 +77,17 @@ func serviceRows(services []api.Service) [][]string {
 		if s.PID != nil {
 			pid, uptime = fmt.Sprint(*s.PID), length(seconds(s.UptimeSeconds))
 		}
-		rows = append(rows, []string{s.Coordinate, s.State, s.Desired, pid, uptime, fmt.Sprint(s.Restarts), s.Artifact, shortText(s.Why, whyWidth)})
+		rows = append(rows, []string{s.Coordinate, stateText(s), s.Desired, pid, uptime, fmt.Sprint(s.Restarts), s.Artifact, shortText(s.Why, whyWidth)})
 	}
 	return rows
+}
+
+// stateText is the state, and that it is not as good as it sounds.
+func stateText(s api.Service) string {
+	if s.State == string(service.StateRunning) && s.Healthy != nil && !*s.Healthy {
+		return s.State + ", unhealthy"
+	}
+	return s.State
 }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

@@ -111,7 +111,7 @@ func (f facts) services() (out []presence.Service) {
 			continue // the supervisor does not know it yet
 		}
 		out = append(out, presence.Service{Coordinate: d.Coordinate, Unit: zkschema.Unit{
-			Kind: "service", Name: d.Coordinate.String(), Owner: d.Owner, State: u.State, Ports: d.Ports,
+			Kind: "service", Name: d.Coordinate.String(), Owner: d.Owner, State: u.State, Healthy: u.Healthy, Ports: d.Ports,
 			Generation: u.Generation, Restarts: u.Restarts, LastExit: u.LastExit, Why: u.Why,
 		}})
 	}

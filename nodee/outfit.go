@@ -70,6 +70,9 @@ func dress(base supervise.Launch, j supervise.Job, r service.Rendered) (supervis
 		return out, err
 	}
 	out.Launch.Args = append([]string{out.Launch.Path}, r.Args...)
+	if err = dressChecks(&out, base, j, r); err != nil {
+		return out, err
+	}
 	if len(r.Drain.Exec) == 0 {
 		return out, nil
 	}
@@ -80,6 +83,28 @@ func dress(base supervise.Launch, j supervise.Job, r service.Rendered) (supervis
 	}
 	out.DrainExec = &drain
 	return out, nil
+}
+
+// dressChecks gives each check of type exec its command. What such a check writes is nobody's
+// log: it is run again and again, and its exit code says all.
+func dressChecks(out *supervise.Outfit, base supervise.Launch, j supervise.Job, r service.Rendered) (err error) {
+	out.Checks = r.Checks
+	base.Stdout, base.Stderr = "", ""
+	for _, c := range r.Checks {
+		if c.Type != service.CheckExec {
+			continue
+		}
+		helper := base
+		helper.Args = c.Command
+		if helper.Path, err = program(c.Command[0], j.Software, r.Env["PATH"]); err != nil {
+			return fmt.Errorf("the check %s: %w", c.Name, err)
+		}
+		if out.CheckExec == nil {
+			out.CheckExec = map[string]supervise.Launch{}
+		}
+		out.CheckExec[c.Name] = helper
+	}
+	return nil
 }
 
 // Prepare composes, looks whether the ports are free, and makes the service's folders.

@@ -46,8 +46,8 @@ func TestPutService(t *testing.T) {
 
 func TestPutRefusesWhatIsWrong(t *testing.T) {
 	f := newFace(t)
-	faulty(t, f.ask(t, "PUT", webPath, `{"command":"x","restart":{"max":-1},"checks":[],"colour":"red","env":{"A":7}}`),
-		"body.env.A", "body.restart.max", "body.checks", "body.colour")
+	faulty(t, f.ask(t, "PUT", webPath, `{"command":"x","restart":{"max":-1},"exclusive":true,"colour":"red","env":{"A":7}}`),
+		"body.env.A", "body.restart.max", "body.colour", "body.exclusive")
 	for _, body := range []string{"", "hush", `{"env":{"PASSWORD":"hush"`, `command = "x"`} {
 		res := f.ask(t, "PUT", webPath, body)
 		refused(t, res, 400, "malformed-json")

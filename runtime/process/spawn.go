@@ -85,13 +85,21 @@ func openStreams(l supervise.Launch) ([]uintptr, error) {
 	}
 	files := []uintptr{uintptr(null)}
 	for _, path := range []string{l.Stdout, l.Stderr} {
-		fd, err := openLog(path, l.As)
+		fd, err := openSink(path, l.As)
 		if err != nil {
 			return files, fmt.Errorf("cannot open the log %s: %w", path, err)
 		}
 		files = append(files, uintptr(fd))
 	}
 	return files, nil
+}
+
+// openSink opens what output goes to: a log, or nothing at all.
+func openSink(path string, as *supervise.Account) (int, error) {
+	if path == "" {
+		return unix.Open(os.DevNull, unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	}
+	return openLog(path, as)
 }
 
 // openLog opens a file to append to, and makes it the account's. Only the file: who could

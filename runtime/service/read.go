@@ -18,7 +18,7 @@ import (
 
 // reserved are the keys of a spec whose meaning is settled, and which are refused until
 // they are built.
-var reserved = []string{"files", "checks", "notify", "ready_timeout", "depends_on", "limits", "access",
+var reserved = []string{"files", "notify", "depends_on", "limits", "access",
 	"logs", "value", "memory_expected", "memory_peak", "exclusive"}
 
 var (
@@ -46,6 +46,9 @@ func read(r *reader) Spec {
 		s.Drain = readDrain(sub)
 	}
 	readPorts(r, s.Ports)
+	portsGiven, _ := r.table["ports"].(map[string]any)
+	s.Checks = readChecks(r, portsGiven)
+	readReadyTimeout(r, &s.ReadyTimeout)
 	before := len(*r.faults)
 	r.finish(reserved...)
 	if before == len(*r.faults) && before == 0 {

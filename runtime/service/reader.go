@@ -182,6 +182,32 @@ func (r *reader) list(key string) ([]any, bool) {
 	return list, ok
 }
 
+// choice takes a key that is one of a few words, and must be given.
+func (r *reader) choice(key string, choices ...string) string {
+	var s string
+	if r.table[key] == nil {
+		r.fault(key, nil, "is needed: one of %s", strings.Join(choices, ", "))
+		r.asked[key] = true
+		return ""
+	}
+	r.oneOf(key, &s, choices...)
+	return s
+}
+
+// tables returns a reader for each of a list of tables.
+func (r *reader) tables(key string) (out []*reader) {
+	list, _ := r.list(key)
+	for i, v := range list {
+		at := fmt.Sprintf("%s[%d]", key, i)
+		if table, ok := v.(map[string]any); ok {
+			out = append(out, newReader(r.at+at+".", table, r.faults))
+			continue
+		}
+		r.fault(at, v, "must be a table of keys and values, not %s", kindOf(v))
+	}
+	return out
+}
+
 // sub returns a reader of the table under key.
 func (r *reader) sub(key string) (*reader, bool) {
 	v, ok := r.take(key)

@@ -23,6 +23,9 @@ type Spec struct {
 	Stop     Stop              `json:"stop"`
 	Drain    *Drain            `json:"drain,omitempty"`
 	Ports    map[string]int    `json:"ports"` // by name; 0 asks for one to be assigned
+
+	Checks       []Check           `json:"checks"`
+	ReadyTimeout quantity.Duration `json:"ready_timeout"` // until a service that is not ready is restarted
 }
 
 // Policy says when a process that ended is started again.
@@ -89,7 +92,7 @@ func seconds(n int64) quantity.Duration { return quantity.Duration(n * 1e9) }
 func defaults() Spec {
 	return Spec{
 		Args: []string{}, Options: map[string]any{}, Env: map[string]string{}, Ports: map[string]int{},
-		Restart: DefaultRestart(), Stop: DefaultStop(),
+		Restart: DefaultRestart(), Stop: DefaultStop(), Checks: []Check{}, ReadyTimeout: DefaultReadyTimeout,
 	}
 }
 

@@ -48,6 +48,9 @@ const (
 	ReasonDrain   Reason = "drain"   // it had finished its work
 	ReasonKilled  Reason = "killed"  // by a signal from elsewhere, or by its own fault
 	ReasonUnknown Reason = "unknown" // nobody saw it
+
+	ReasonLiveness Reason = "liveness" // it was ended because it did not live up to a liveness check or its watchdog
+	ReasonTimeout  Reason = "timeout"  // it was ended because it was not ready in time
 )
 
 // Exit is how a service's process ended.

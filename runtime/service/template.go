@@ -30,9 +30,10 @@ type Vars struct {
 
 // Rendered is what the templates of a spec come to.
 type Rendered struct {
-	Args  []string // options first, then args
-	Env   map[string]string
-	Drain Drain
+	Args   []string // options first, then args
+	Env    map[string]string
+	Drain  Drain
+	Checks []Check
 }
 
 // Render fills in the templates of s. v.Env holds the variables that every service gets;
@@ -59,6 +60,9 @@ func (s Spec) Render(v Vars) (Rendered, error) {
 		for i, text := range s.Drain.Exec {
 			out.Drain.Exec = append(out.Drain.Exec, render(fmt.Sprintf("drain.exec[%d]", i), text))
 		}
+	}
+	for i, c := range s.Checks {
+		out.Checks = append(out.Checks, c.render(fmt.Sprintf("checks[%d]", i), render))
 	}
 	return out, fault.Fields("the templates of the spec cannot be filled in", faults)
 }

@@ -77,6 +77,7 @@ func (u *unit) spawn() {
 		return
 	}
 	u.rec.Start, u.rec.Handle = crand.Text(), nil
+	u.rec.Ready, u.rec.Healthy, u.rec.Condemned = false, false, nil
 	u.exited, u.halted = false, false
 	if err := u.save(); err != nil {
 		u.rec.Start = ""
@@ -108,6 +109,10 @@ func (u *unit) spawned(handle Handle, err error) {
 		u.feed(Unwanted, "it is no longer wanted")
 		return
 	}
+	if u.state == Starting && u.rec.Spec.Awaits() {
+		u.feed(Unready, why)
+		return
+	}
 	u.feed(Started, why)
 }
 
@@ -135,6 +140,9 @@ func (u *unit) ended(x Exit) {
 		exit.Signal = &x.Signal
 	}
 	exit.Why = Ended(exit)
+	if c := u.rec.Condemned; c != nil {
+		exit.Why = c.Why + "; told to end, it " + exit.Why
+	}
 	u.rec.LastExit = &exit
 	u.exited = true
 	e := u.newEvent(service.EventExited, exit.Why)
@@ -142,7 +150,7 @@ func (u *unit) ended(x Exit) {
 	u.cfg.Journal.Append(e)
 	u.pid = 0
 	// Nobody can ask the kernel again how it ended: see wakeStarted.
-	if u.state == Stopping {
+	if u.state == Stopping || u.state == Ending {
 		u.saveOrSay()
 		u.atRest()
 		u.publish()
@@ -154,6 +162,8 @@ func (u *unit) ended(x Exit) {
 
 func (u *unit) reason(x Exit) service.Reason {
 	switch {
+	case u.rec.Condemned != nil:
+		return u.rec.Condemned.Reason
 	case (u.state == Stopping || u.state == Draining) && u.want.Desired == service.Drained:
 		return service.ReasonDrain
 	case u.state == Stopping:
@@ -248,7 +258,7 @@ func (u *unit) atRest() {
 	if !u.exited || !u.halted {
 		return
 	}
-	if u.state != Clearing || u.want.Desired != service.Running || u.want.Run > u.rec.Run {
+	if u.state != Clearing && u.state != Ending || u.want.Desired != service.Running || u.want.Run > u.rec.Run {
 		u.rest()
 		return
 	}

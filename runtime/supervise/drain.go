@@ -80,13 +80,18 @@ func repeat(ctx context.Context, try func() error) error {
 
 func (c *Config) drainExec(ctx context.Context, handle Handle, l Launch) error {
 	exit, err := c.Launcher.Exec(ctx, handle, l)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case exit.Code == nil || *exit.Code != 0:
-		return fmt.Errorf("%s %s", l.Path, Ended(service.Exit{Code: exit.Code, Signal: &exit.Signal}))
 	}
-	return nil
+	return outcome(exit, l)
+}
+
+// outcome tells how a helper has ended: an error unless with 0.
+func outcome(exit Exit, l Launch) error {
+	if exit.Code != nil && *exit.Code == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s %s", l.Path, Ended(service.Exit{Code: exit.Code, Signal: &exit.Signal}))
 }
 
 // drainClient asks the service itself and nobody else: it takes no proxy out of the daemon's

@@ -24,7 +24,7 @@ type Launch struct {
 	Args   []string // its arguments, the program's own name first
 	Env    []string // its whole environment, "NAME=value"
 	Dir    string   // its working directory, absolute
-	Stdout string   // the file that its standard output is appended to
+	Stdout string   // the file that its standard output is appended to; empty: /dev/null
 	Stderr string   // the same for standard error
 	As     *Account // whom it runs as; nil: the daemon's own account
 }

@@ -13,9 +13,11 @@ const (
 	Preparing        // its runtime directory is being made ready
 	Starting         // its process is being started
 	Aborting         // is no longer wanted while it is still being prepared or started
-	Running          // its main process runs
+	Readying         // its main process runs, and is not ready yet
+	Running          // its main process runs, and was ready
 	Draining         // was told to finish its work
 	Stopping         // was told to end
+	Ending           // is told to end because it does not live up to its checks; its policy decides what follows
 	Clearing         // its main process has ended; what is left of its group is being killed
 	Backoff          // waits for its next try
 	Stopped          // nothing runs, nothing is going to
@@ -28,13 +30,13 @@ func (s State) Public() service.State { return public[s] }
 
 var public = [nStates]service.State{
 	Pending: service.StatePending, Installing: service.StateInstalling, Preparing: service.StatePreparing,
-	Starting: service.StateStarting, Aborting: service.StateStopping, Running: service.StateRunning,
-	Draining: service.StateDraining, Stopping: service.StateStopping, Clearing: service.StateStopping,
+	Starting: service.StateStarting, Aborting: service.StateStopping, Readying: service.StateStarting, Running: service.StateRunning,
+	Draining: service.StateDraining, Stopping: service.StateStopping, Ending: service.StateStopping, Clearing: service.StateStopping,
 	Backoff: service.StateBackoff, Stopped: service.StateStopped, Failed: service.StateFailed,
 }
 
-var names = [nStates]string{"none", "pending", "installing", "preparing", "starting", "aborting", "running",
-	"draining", "stopping", "clearing", "backoff", "stopped", "failed"}
+var names = [nStates]string{"none", "pending", "installing", "preparing", "starting", "aborting", "readying", "running",
+	"draining", "stopping", "ending", "clearing", "backoff", "stopped", "failed"}
 
 // String names the state.
 func (s State) String() string { return names[s] }
@@ -54,7 +56,10 @@ const (
 	Prepared
 	PrepareLater
 	PrepareNever
-	Started
+	Started // its process runs, which is all that it takes to be ready
+	Unready // its process runs, and has to become ready
+	Ready   // it has become ready
+	Unlive  // it does not live up to its checks, or was not ready in time
 	StartLater
 	StartNever
 	Overtaken   // a later wish stands already, and nothing was started yet
@@ -71,7 +76,7 @@ const (
 )
 
 var inputNames = [nInputs]string{"none", "want up", "want down", "want drain", "installed", "install later",
-	"install never", "prepared", "prepare later", "prepare never", "started", "start later", "start never",
+	"install never", "prepared", "prepare later", "prepare never", "started", "unready", "ready", "unlive", "start later", "start never",
 	"overtaken", "unwanted", "exited", "drained", "again", "finish", "restart", "fail", "backoff over", "doubt"}
 
 // String names the input.
@@ -88,7 +93,8 @@ const (
 	Prepare     // make the runtime directory ready
 	Spawn       // record the intent and start the process
 	Abort       // hurry what is being prepared, and wait for it
-	Note        // nothing but to tell of the new state
+	Await       // wait until it is ready
+	Serve       // tell of it, and see to it that it stays ready and lives
 	Drain       // tell it to finish its work
 	End         // signal, grace, kill
 	Clear       // kill what is left of the group
@@ -98,7 +104,7 @@ const (
 	nActs
 )
 
-var actNames = [nActs]string{"none", "-", "ask", "prepare", "spawn", "abort", "note", "drain", "end", "clear", "arm", "settle", "give up"}
+var actNames = [nActs]string{"none", "-", "ask", "prepare", "spawn", "abort", "await", "serve", "drain", "end", "clear", "arm", "settle", "give up"}
 
 // String names the act.
 func (a Act) String() string { return actNames[a] }
@@ -129,7 +135,7 @@ var table = [nStates][nInputs]cell{
 	Starting: {
 		WantUp: {Aborting, Abort}, WantDown: {Aborting, Abort}, WantDrain: {Aborting, Abort},
 		Installed: {Starting, None}, InstallLater: {Starting, None}, InstallNever: {Starting, None},
-		Started: {Running, Note}, Unwanted: {Stopping, End}, Overtaken: {Stopped, Settle},
+		Started: {Running, Serve}, Unready: {Readying, Await}, Unwanted: {Stopping, End}, Overtaken: {Stopped, Settle},
 		StartLater: {Backoff, Arm}, StartNever: {Failed, GiveUp},
 	},
 	Aborting: {
@@ -137,10 +143,15 @@ var table = [nStates][nInputs]cell{
 		Installed: {Aborting, None}, InstallLater: {Aborting, None}, InstallNever: {Aborting, None},
 		Started: {Stopping, End}, Again: {Installing, Ask}, Finish: {Stopped, Settle},
 	},
+	Readying: {
+		WantUp: {Stopping, End}, WantDown: {Stopping, End}, WantDrain: {Stopping, End}, // it has no work to finish yet
+		Installed: {Readying, None}, InstallLater: {Readying, None}, InstallNever: {Readying, None},
+		Ready: {Running, Serve}, Unlive: {Ending, End}, Exited: {Clearing, Clear},
+	},
 	Running: {
 		WantUp: {Stopping, End}, WantDown: {Stopping, End}, WantDrain: {Draining, Drain},
 		Installed: {Running, None}, InstallLater: {Running, None}, InstallNever: {Running, None},
-		Exited: {Clearing, Clear},
+		Unlive: {Ending, End}, Exited: {Clearing, Clear},
 	},
 	Draining: {
 		WantUp: {Stopping, End}, WantDown: {Stopping, End}, WantDrain: {Draining, None},
@@ -151,6 +162,11 @@ var table = [nStates][nInputs]cell{
 		WantUp: {Stopping, None}, WantDown: {Stopping, None}, WantDrain: {Stopping, None},
 		Installed: {Stopping, None}, InstallLater: {Stopping, None}, InstallNever: {Stopping, None},
 		Exited: {Stopping, None}, Again: {Installing, Ask}, Finish: {Stopped, Settle},
+	},
+	Ending: {
+		WantUp: {Ending, None}, WantDown: {Ending, None}, WantDrain: {Ending, None},
+		Installed: {Ending, None}, InstallLater: {Ending, None}, InstallNever: {Ending, None},
+		Exited: {Ending, None}, Again: {Installing, Ask}, Finish: {Stopped, Settle}, Restart: {Backoff, Arm}, Fail: {Failed, GiveUp},
 	},
 	Clearing: {
 		WantUp: {Clearing, None}, WantDown: {Clearing, None}, WantDrain: {Clearing, None},

@@ -57,11 +57,13 @@ func TestNothingToDoMeansToStay(t *testing.T) {
 var answers = map[State][]Input{
 	Installing: {Installed, InstallLater, InstallNever},
 	Preparing:  {Prepared, PrepareLater, PrepareNever},
-	Starting:   {Started, Unwanted, Overtaken, StartLater, StartNever},
+	Starting:   {Started, Unready, Unwanted, Overtaken, StartLater, StartNever},
 	Aborting:   {Started, Again, Finish},
-	Running:    {Exited},
+	Readying:   {Ready, Unlive, Exited},
+	Running:    {Unlive, Exited},
 	Draining:   {Exited, Drained},
 	Stopping:   {Exited, Again, Finish},
+	Ending:     {Exited, Again, Finish, Restart, Fail},
 	Clearing:   {Again, Finish, Restart, Fail},
 	Backoff:    {BackoffOver},
 }
@@ -77,7 +79,8 @@ func TestEveryAnswerHasACell(t *testing.T) {
 }
 
 // alive are the states in which a process may live.
-var alive = map[State]bool{Starting: true, Aborting: true, Running: true, Draining: true, Stopping: true, Clearing: true}
+var alive = map[State]bool{Starting: true, Aborting: true, Readying: true, Running: true, Draining: true,
+	Stopping: true, Ending: true, Clearing: true}
 
 // Whatever happens in whatever order: nothing is spawned while something may live, a stop is
 // never answered by a start, and what lives is always ended before the unit is at rest.
@@ -112,7 +115,7 @@ func TestAStopAlwaysComesToRest(t *testing.T) {
 		s, _, _ := Step(from, WantDown)
 		for range 4 {
 			switch s {
-			case Aborting, Stopping, Clearing:
+			case Aborting, Stopping, Ending, Clearing:
 				s, _, _ = Step(s, Finish)
 			}
 		}
@@ -126,7 +129,7 @@ func TestAStopAlwaysComesToRest(t *testing.T) {
 func TestStatesAreDrawn(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("# The states of a service\n\nDrawn from the table in `runtime/supervise/machine.go` by its test; `UPDATE=1 go test ./runtime/supervise` draws it anew.\n" +
-		"Each arrow is an input and what is done on it. Inputs that change nothing are left out. Outside, *aborting* and *clearing* are told as `stopping`.\n\n```mermaid\nstateDiagram-v2\n    [*] --> pending\n")
+		"Each arrow is an input and what is done on it. Inputs that change nothing are left out. Outside, *aborting*, *ending* and *clearing* are told as `stopping`, *readying* as `starting`.\n\n```mermaid\nstateDiagram-v2\n    [*] --> pending\n")
 	for s := Pending; s < nStates; s++ {
 		for in := Input(1); in < nInputs; in++ {
 			if to, act, ok := Step(s, in); ok && act != None {

@@ -28,8 +28,11 @@ type Verdict struct {
 // random a number from 0 up to 1 for the jitter. The formula of the delay is the one of the
 // contract: min(cap, base*factor^(n-1)), times 1 plus or minus jitter, uniformly.
 func Judge(p service.Restart, e service.Exit, ran time.Duration, t Tries, now time.Time, random float64) Verdict {
-	class := p.Classify(e.Code)
-	how := Ended(e)
+	class, how := p.Classify(e.Code), Ended(e)
+	if e.Reason == service.ReasonLiveness || e.Reason == service.ReasonTimeout {
+		// How it ended says no more than how it takes being told to.
+		class, how = service.Unclean, e.Why
+	}
 	switch {
 	case class == service.Fatal:
 		return Verdict{Input: Fail, Tries: t, Why: how + ", which restart.fatal names: it is not restarted"}

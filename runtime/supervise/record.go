@@ -42,6 +42,11 @@ type Record struct {
 	Why        string         `json:"why"`
 	Until      time.Time      `json:"until"`       // the end of a backoff
 	DrainSince time.Time      `json:"drain_since"` // when the drain began
+
+	// Of the start above:
+	Ready     bool       `json:"ready"`               // it was ready, whatever it is now
+	Healthy   bool       `json:"healthy"`             // what its readiness checks said last
+	Condemned *Condemned `json:"condemned,omitempty"` // it is being ended without anybody's wish
 }
 
 // Totals count over a unit's whole life.
@@ -64,6 +69,7 @@ type Status struct {
 	Until      time.Time // when the next try is due; zero but in backoff
 	Why        string
 	Software   string
+	Healthy    *bool // nil: it has no checks, or does not run
 }
 
 // Records keeps what units must know after a restart of the daemon.
@@ -77,6 +83,9 @@ type Outfit struct {
 	Launch    Launch
 	Drain     service.Drain // how it is told to finish, rendered
 	DrainExec *Launch       // the command of a drain, if that is the way
+
+	Checks    []service.Check   // rendered, in the order of the spec
+	CheckExec map[string]Launch // the commands of those of type exec, by the check's name
 }
 
 // Job is what an outfit is made from.

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/cloudname/nodee/internal/group"
+	"github.com/cloudname/nodee/runtime/service"
 )
 
 // Config is what a supervisor is made of.
@@ -20,6 +21,8 @@ type Config struct {
 	Changed   func(name string) // called after every change of a unit that can be seen; must not block
 	Log       *slog.Logger
 	Random    func() float64 // from 0 up to 1, for jitter; nil: a real one
+	// Ask makes checks of type http and tcp; nil: over the loopback.
+	Ask func(ctx context.Context, c service.Check, port int) error
 }
 
 // Supervisor looks after the units of one kind. Its goroutines end with the context it was

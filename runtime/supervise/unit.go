@@ -36,7 +36,8 @@ type unit struct {
 	step   int                // which step is under way; answers of earlier ones are late
 	exited bool               // the main process of rec.Start has ended
 	halted bool               // nothing of its group lives
-	timer  *time.Timer
+	timer  *time.Timer        // of a backoff, or for what is next in a vigil
+	vigil  *vigil             // over the process that runs; nil: there is nothing to ask it
 }
 
 func newUnit(name string, rec Record, cfg *Config, tasks *group.Group) *unit {
@@ -70,8 +71,12 @@ func (u *unit) run(ctx context.Context) error {
 				do()
 			}
 		case <-u.timer.C:
-			if u.state == Backoff {
+			switch {
+			case u.state == Backoff:
 				u.backoffOver(u.rec.Why)
+			case u.vigil != nil:
+				u.look()
+				u.publish()
 			}
 		}
 	}
@@ -128,6 +133,9 @@ func (u *unit) feed(in Input, why string) {
 		return
 	}
 	u.state, u.rec.Why = to, why
+	if to != Readying && to != Running {
+		u.endVigil()
+	}
 	u.act(act, why)
 	u.publish()
 }
@@ -142,7 +150,10 @@ func (u *unit) act(act Act, why string) {
 		u.spawn()
 	case Abort:
 		u.hurry()
-	case Note: // feed publishes
+	case Await:
+		u.await()
+	case Serve:
+		u.serve(why)
 	case Drain:
 		u.drain(why)
 	case End:
@@ -164,6 +175,7 @@ func (u *unit) publish() {
 	s := Status{
 		State: u.state.Public(), Generation: u.rec.Generation, Run: u.rec.Run, PID: u.pid, Restarts: u.rec.Tries.Restarts,
 		Totals: u.rec.Totals, HasRun: u.rec.HasRun, LastExit: u.rec.LastExit, Why: u.rec.Why, Software: u.rec.Software,
+		Healthy: u.healthy(),
 	}
 	if u.pid != 0 {
 		s.StartedAt = u.rec.StartedAt

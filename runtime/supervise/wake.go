@@ -29,7 +29,7 @@ func (u *unit) wake(ctx context.Context) {
 // ending tells whether it is recorded that, and how, the main process of rec.Start has ended,
 // while what is left of its group may not have.
 func (u *unit) ending() bool {
-	return u.rec.Start != "" && (u.rec.State == Clearing.String() || u.rec.State == Stopping.String())
+	return u.rec.Start != "" && (u.rec.State == Clearing.String() || u.rec.State == Stopping.String() || u.rec.State == Ending.String())
 }
 
 // wakeInNewBoot: nothing of before lives. What should run is started anew, by consider, save
@@ -123,6 +123,9 @@ func (u *unit) wakeEnding() {
 		return
 	}
 	u.state = Stopping
+	if u.rec.State == Ending.String() {
+		u.state = Ending
+	}
 	u.halt(HaltOf(u.rec.Spec.Stop))
 }
 
@@ -146,6 +149,9 @@ func (u *unit) missed(ctx context.Context) {
 // tells whether it is there.
 func (u *unit) adopt(alive bool) {
 	u.state = Running
+	if u.rec.Spec.Awaits() && !u.rec.Ready {
+		u.state = Readying
+	}
 	u.pid = u.cfg.Launcher.PID(u.rec.Handle)
 	u.watch()
 	if alive {
@@ -153,6 +159,7 @@ func (u *unit) adopt(alive bool) {
 		u.event(service.EventAdopted, u.rec.Why)
 		u.saveOrSay()
 	}
+	u.resume()
 }
 
 // unseen notes an end that nobody saw.

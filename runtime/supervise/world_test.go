@@ -2,6 +2,7 @@ package supervise
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 	"sync"
@@ -23,6 +24,10 @@ type world struct {
 	lookTakes                           time.Duration // until it is known that a process has ended
 	startErr, prepareErr, findErr       error
 	stopErr                             error
+
+	answers map[string]error // of checks, by name; none: it passes
+	tries   map[string]int   // of checks, by name
+	asked   time.Duration    // how long an answer takes
 
 	procs    map[string]*proc // by start
 	starts   int
@@ -46,7 +51,7 @@ type proc struct {
 const unitName = "1.web.borud.fbu"
 
 func newWorld(t *testing.T) *world {
-	w := &world{t: t, procs: map[string]*proc{}}
+	w := &world{t: t, procs: map[string]*proc{}, answers: map[string]error{}, tries: map[string]int{}}
 	w.want = Want{Desired: service.Running, Generation: 1, Run: 1, Spec: service.Spec{
 		Command: "/bin/web", Restart: service.DefaultRestart(), Stop: service.DefaultStop()}}
 	w.want.Spec.Restart.Jitter = 0
@@ -58,7 +63,7 @@ func (w *world) open(boot string) {
 	ctx, cancel := context.WithCancel(w.t.Context())
 	w.cancel = cancel
 	w.sup = New(ctx, Config{Kind: "service", Boot: boot, Launcher: w, Outfitter: w, Records: w, Desires: w, Journal: w,
-		Changed: func(string) {}, Log: slog.New(slog.DiscardHandler), Random: func() float64 { return 0.5 }})
+		Changed: func(string) {}, Log: slog.New(slog.DiscardHandler), Random: func() float64 { return 0.5 }, Ask: w.ask})
 	<-w.sup.Open(unitName, w.record, w.want)
 	s, _ := w.sup.Status(unitName)
 	w.woke = s.State
@@ -200,12 +205,60 @@ func (w *world) Signal(_ context.Context, _ Handle, signal string) error {
 
 func (w *world) PID(Handle) int { return 4711 }
 
-func (w *world) Exec(context.Context, Handle, Launch) (Exit, error) { return exits(0), nil }
+// Exec runs a check of type exec, whose name is its path.
+func (w *world) Exec(ctx context.Context, _ Handle, l Launch) (Exit, error) {
+	switch err := w.answer(ctx, l.Path); {
+	case errors.Is(err, errNoFork), ctx.Err() != nil:
+		return Exit{}, err
+	case err != nil:
+		return exits(1), nil
+	}
+	return exits(0), nil
+}
+
+var errNoFork = errors.New("fork: resource temporarily unavailable")
+
+func (w *world) ask(ctx context.Context, c service.Check, _ int) error { return w.answer(ctx, c.Name) }
+
+func (w *world) answer(ctx context.Context, name string) error {
+	w.mu.Lock()
+	w.tries[name]++
+	takes := w.asked
+	w.mu.Unlock()
+	wait(ctx, takes)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return w.answers[name]
+}
+
+// says has checks answer from now on: with nil they pass.
+func (w *world) says(err error, checks ...string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, name := range checks {
+		w.answers[name] = err
+	}
+}
+
+func (w *world) tried(name string) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.tries[name]
+}
 
 func (w *world) Compose(j Job) (Outfit, error) {
 	var o Outfit
 	if j.Spec.Drain != nil {
 		o.Drain = *j.Spec.Drain
+	}
+	o.Checks, o.CheckExec = j.Spec.Checks, map[string]Launch{}
+	for _, c := range j.Spec.Checks {
+		if c.Type == service.CheckExec {
+			o.CheckExec[c.Name] = Launch{Path: c.Name}
+		}
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -28,6 +28,13 @@ const limit = 60 * time.Second
 var binary string
 
 func TestMain(m *testing.M) {
+	if len(os.Args) > 2 && os.Args[1] == "serve" { // as a service of one of the tests
+		if err := serve(os.Args[2]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	dir, err := os.MkdirTemp("", "nodee-e2e-")
 	if err == nil {
 		binary = filepath.Join(dir, "nodee")

@@ -31,6 +31,22 @@ var helping = []Case{
 			t.Error("a helper ended the main process")
 		}
 	}},
+	{"exec/output that nobody wants", func(t *testing.T, b *Bench) {
+		_, h := b.Start("exec sleep 60")
+		l := b.Script("readlink /proc/$$/fd/1 /proc/$$/fd/2 >$D/streams; echo hi; echo ho >&2")
+		l.Stdout, l.Stderr = "", ""
+		exit, err := b.Launcher.Exec(t.Context(), h, l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantExit(t, "helper", exit, 0)
+		if got := b.Read("streams"); !strings.HasSuffix(got, "/dev/null\n") {
+			t.Errorf("its streams are %q; want /dev/null", got)
+		}
+		if got := b.Read("stdout.log") + b.Read("stderr.log"); got != "" {
+			t.Errorf("the start's logs hold %q; want nothing", got)
+		}
+	}},
 	{"exec/killed at the context's end", func(t *testing.T, b *Bench) {
 		_, h := b.Start("exec sleep 60")
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
