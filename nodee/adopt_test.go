@@ -142,7 +142,7 @@ func TestAServiceWhoseWishIsUnreadable(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(dir, "desired.json"), []byte("{"), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if err := record(filepath.Join(dir, "run.json")); err != nil {
+			if err := record(filepath.Join(prefix, "state", "services", "runs.jsonl")); err != nil {
 				t.Fatal(err)
 			}
 			whileAgent(t, prefix, func(a *Agent) {

@@ -128,6 +128,9 @@ func (a *Agent) Close(ctx context.Context) error {
 	if a.journal != nil {
 		errs = append(errs, a.journal.Close())
 	}
+	if a.desires != nil {
+		errs = append(errs, a.desires.Close())
+	}
 	if a.prefix != nil {
 		errs = append(errs, a.prefix.Close())
 	}

@@ -45,17 +45,15 @@ type Removal struct {
 	At    time.Time `json:"at"`
 }
 
-// files in a service's folder below state/services.
-const (
-	desireFile = "desired.json"
-	recordFile = "run.json"
-)
+// desireFile is the file in a service's folder below state/services.
+const desireFile = "desired.json"
 
 // Services is what is desired of every service, on disk and in memory. A change is on disk
 // before anyone can read it.
 type Services struct {
-	dir string
-	log *slog.Logger
+	dir  string
+	log  *slog.Logger
+	runs *runs
 
 	mu         sync.RWMutex
 	entries    map[service.Coordinate]*entry
@@ -77,26 +75,47 @@ func OpenServices(dir string, log *slog.Logger) (*Services, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("cannot open the state of services: %w", err)
 	}
+	var err error
+	if s.runs, err = openRuns(dir, log); err != nil {
+		return nil, err
+	}
 	folders, err := os.ReadDir(dir)
 	if err != nil {
-		return nil, fmt.Errorf("cannot open the state of services: %w", err)
+		return nil, errors.Join(fmt.Errorf("cannot open the state of services: %w", err), s.Close())
 	}
 	for _, folder := range folders {
-		path := filepath.Join(dir, folder.Name(), desireFile)
-		d, err := readDesire(path)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			os.RemoveAll(filepath.Dir(path)) // was never wholly made, or is already forgotten
-		case err != nil || d.Coordinate.String() != folder.Name():
-			log.Error("cannot read what is desired of a service; it is left alone until a person has looked, or has put it anew", "file", path, "err", err)
-			s.unreadable[folder.Name()] = true
-		default:
-			e := &entry{}
-			e.desire.Store(&d)
-			s.entries[d.Coordinate] = e
+		if folder.IsDir() {
+			s.take(folder.Name())
 		}
 	}
+	if err := s.runs.keep(s.known); err != nil {
+		return nil, errors.Join(fmt.Errorf("cannot forget the runs of services that are gone: %w", err), s.Close())
+	}
 	return s, nil
+}
+
+// take reads what is in the folder of a service.
+func (s *Services) take(name string) {
+	path := filepath.Join(s.dir, name, desireFile)
+	d, err := readDesire(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		os.RemoveAll(filepath.Dir(path)) // was never wholly made, or is already forgotten
+	case err != nil || d.Coordinate.String() != name:
+		s.log.Error("cannot read what is desired of a service; it is left alone until a person has looked, or has put it anew", "file", path, "err", err)
+		s.unreadable[name] = true
+	default:
+		e := &entry{}
+		e.desire.Store(&d)
+		s.entries[d.Coordinate] = e
+	}
+}
+
+// known tells whether there is a service of a name, also one whose wish cannot be read: the
+// numbers of its unit go on.
+func (s *Services) known(name string) bool {
+	c, err := service.ParseCoordinate(name)
+	return s.unreadable[name] || err == nil && s.entries[c] != nil
 }
 
 func readDesire(path string) (d Desire, err error) {
@@ -250,7 +269,11 @@ func (s *Services) Forget(c service.Coordinate, then func()) error {
 	if err := publish.SyncDir(s.folder(c)); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(s.folder(c)); err != nil {
+	err := os.RemoveAll(s.folder(c))
+	if err == nil {
+		err = s.runs.save(c.String(), nil)
+	}
+	if err != nil {
 		return fmt.Errorf("cannot forget %s: %w", c, err)
 	}
 	then()
@@ -286,22 +309,25 @@ func (s *Services) Save(name string, r supervise.Record) error {
 	if err != nil {
 		return err
 	}
-	return publish.Atomic(filepath.Join(s.dir, name, recordFile), b, 0o600)
+	return s.runs.save(name, b)
 }
 
 // Record returns what a unit has saved; an empty one if nothing can be read, which is said.
 func (s *Services) Record(c service.Coordinate) supervise.Record {
 	var r supervise.Record
-	b, err := os.ReadFile(filepath.Join(s.folder(c), recordFile))
-	if err == nil {
+	b, err := s.runs.saved(c.String())
+	if err == nil && b != nil {
 		err = json.Unmarshal(b, &r)
 	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err != nil {
 		s.log.Error("cannot read the last state of a service", "service", c, "err", err)
 		return supervise.Record{}
 	}
 	return r
 }
+
+// Close lets go of the files. Nothing is saved any more.
+func (s *Services) Close() error { return s.runs.close() }
 
 func (s *Services) write(d Desire) error {
 	b, err := json.MarshalIndent(d, "", "  ")

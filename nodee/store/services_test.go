@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -23,6 +24,7 @@ func openServices(t *testing.T, dir string) *Services {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { s.Close() })
 	return s
 }
 
@@ -132,8 +134,8 @@ func TestForget(t *testing.T) {
 	if _, ok := s.Get(web); ok || len(s.All()) != 0 {
 		t.Error("it is still there")
 	}
-	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 0 {
-		t.Errorf("left on disk: %v, %v", entries, err)
+	if _, err := os.Lstat(filepath.Join(dir, web.String())); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("its folder: %v", err)
 	}
 	create(t, s)
 	if r := s.Record(web); r.Boot != "" {
@@ -160,20 +162,30 @@ func TestAServiceThatCannotBeForgottenIsStillThere(t *testing.T) {
 	}
 }
 
-// A crash between the removal of the wish and of the folder leaves a folder without a wish.
+// A crash between the removal of the wish and of the rest leaves a folder without a wish, and
+// what its unit has saved: a later service of that name must not begin with it.
 func TestHalfForgottenIsForgotten(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.MkdirAll(filepath.Join(dir, web.String()), 0o700); err != nil {
+	s := openServices(t, dir)
+	create(t, s)
+	if err := s.Save(web.String(), supervise.Record{Generation: 9}); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, web.String(), recordFile), []byte("{}"), 0o600); err != nil {
+	if err := os.Remove(filepath.Join(dir, web.String(), desireFile)); err != nil {
 		t.Fatal(err)
 	}
-	if s := openServices(t, dir); len(s.All()) != 0 {
+	s = openServices(t, dir)
+	if len(s.All()) != 0 {
 		t.Errorf("there is %v", s.All())
 	}
-	if entries, _ := os.ReadDir(dir); len(entries) != 0 {
-		t.Errorf("left on disk: %v", entries)
+	if _, err := os.Lstat(filepath.Join(dir, web.String())); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("its folder: %v", err)
+	}
+	for range 2 { // also for the one that is opened after that
+		if rec := s.Record(web); rec.Generation != 0 {
+			t.Errorf("its unit begins with %+v", rec)
+		}
+		s = openServices(t, dir)
 	}
 }
 

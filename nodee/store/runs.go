@@ -1,0 +1,210 @@
+package store
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/cloudname/nodee/internal/publish"
+)
+
+// The file of the runs, in the folder of the services.
+const (
+	runsFile = "runs.jsonl"
+	runsNext = "runs.jsonl.new" // takes its place, once it is written
+)
+
+// runsSlack is how many bytes that nobody needs any more the file may hold, beside four
+// times those that are needed, until it is made anew.
+const runsSlack = 4 << 20
+
+// runs is what the units of a node save: one file for all of them, a line each time that one
+// saves, of which its last counts. A start and an exit save three times, and that is on the
+// way from a service's death to its next life; one write to a file that is open is some
+// twenty times faster than a file of its own that is written beside and renamed over the old
+// one, which a file system may take for a reason to write to the disk at once.
+//
+// What save has returned for survives the end of this process at any moment. After a power
+// cut a line may be torn; it is left out. Lines are written where the last whole one ended,
+// so that one which could not be written wholly is written over.
+type runs struct {
+	dir string
+	log *slog.Logger
+
+	mu   sync.Mutex
+	file *os.File
+	last map[string]span // of each unit, its last line
+	end  int64           // where the next line goes
+	live int64           // bytes in last
+}
+
+// span is where a line is.
+type span struct{ at, size int64 }
+
+// run is one line. A unit that was forgotten has one without what it saved.
+type run struct {
+	Unit  string          `json:"unit"`
+	Saved json.RawMessage `json:"saved,omitempty"`
+}
+
+func openRuns(dir string, log *slog.Logger) (*runs, error) {
+	r := &runs{dir: dir, log: log, last: map[string]span{}}
+	err := os.Remove(r.path(runsNext))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("cannot open the state of runs: %w", err)
+	}
+	if r.file, err = os.OpenFile(r.path(runsFile), os.O_RDWR|os.O_CREATE, 0o600); err != nil {
+		return nil, fmt.Errorf("cannot open the state of runs: %w", err)
+	}
+	damaged, err := r.load()
+	if err == nil && damaged > 0 {
+		log.Warn("lines of the state of runs are damaged, as after a power cut; they are left out", "file", r.path(runsFile), "lines", damaged)
+		err = r.renew()
+	}
+	if err != nil {
+		r.file.Close()
+		return nil, fmt.Errorf("cannot read the state of runs in %s: %w", r.path(runsFile), err)
+	}
+	return r, nil
+}
+
+func (r *runs) path(name string) string { return filepath.Join(r.dir, name) }
+
+// load finds the last line of each unit, and counts those that cannot be used.
+func (r *runs) load() (damaged int, err error) {
+	for lines := bufio.NewReaderSize(r.file, 64<<10); ; {
+		text, err := lines.ReadBytes('\n')
+		if err != nil && err != io.EOF {
+			return damaged, err
+		}
+		if err == io.EOF {
+			if len(text) > 0 {
+				damaged++
+			}
+			return damaged, nil
+		}
+		var line run
+		size := int64(len(text))
+		if json.Unmarshal(text, &line) == nil && line.Unit != "" {
+			r.note(line, span{r.end, size})
+		} else {
+			damaged++
+		}
+		r.end += size
+	}
+}
+
+// note remembers the last line of a unit.
+func (r *runs) note(line run, at span) {
+	r.live -= r.last[line.Unit].size
+	if line.Saved == nil {
+		delete(r.last, line.Unit)
+		return
+	}
+	r.last[line.Unit] = at
+	r.live += at.size
+}
+
+// save replaces what a unit has saved; nil forgets it.
+func (r *runs) save(unit string, saved json.RawMessage) error {
+	line := run{unit, saved}
+	text, err := json.Marshal(line)
+	if err != nil {
+		return err
+	}
+	text = append(text, '\n')
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, err := r.file.WriteAt(text, r.end); err != nil {
+		return full(err)
+	}
+	r.note(line, span{r.end, int64(len(text))})
+	r.end += int64(len(text))
+	if r.end > 4*r.live+runsSlack {
+		if err := r.renew(); err != nil {
+			// What there is can still be written to. It is tried again with the next line.
+			r.log.Error("cannot make the state of runs anew; its file grows on", "err", err)
+		}
+	}
+	return nil
+}
+
+// saved returns what a unit has saved last, nil if it has not.
+func (r *runs) saved(unit string) (json.RawMessage, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	at, there := r.last[unit]
+	if !there {
+		return nil, nil
+	}
+	text := make([]byte, at.size)
+	if _, err := r.file.ReadAt(text, at.at); err != nil {
+		return nil, err
+	}
+	var line run
+	err := json.Unmarshal(text, &line)
+	return line.Saved, err
+}
+
+// keep forgets the units that are not known any more: of a service that was being forgotten
+// when the daemon ended.
+func (r *runs) keep(known func(unit string) bool) error {
+	for unit := range maps.Clone(r.last) {
+		if !known(unit) {
+			if err := r.save(unit, nil); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// renew replaces the file by one with the last lines alone. The caller holds the lock, or is
+// alone.
+func (r *runs) renew() error {
+	next, err := os.OpenFile(r.path(runsNext), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return full(err)
+	}
+	last, end, err := r.copyTo(next)
+	if err == nil {
+		err = next.Sync()
+	}
+	if err == nil {
+		err = os.Rename(r.path(runsNext), r.path(runsFile))
+	}
+	if err != nil {
+		next.Close()
+		os.Remove(r.path(runsNext))
+		return full(err)
+	}
+	r.file.Close()
+	r.file, r.last, r.end, r.live = next, last, end, end
+	return publish.SyncDir(r.dir)
+}
+
+// copyTo writes the last line of every unit, and tells where it is then.
+func (r *runs) copyTo(next io.Writer) (last map[string]span, end int64, err error) {
+	last = make(map[string]span, len(r.last))
+	var all bytes.Buffer
+	for unit, at := range r.last {
+		if _, err := io.Copy(&all, io.NewSectionReader(r.file, at.at, at.size)); err != nil {
+			return nil, 0, err
+		}
+		last[unit] = span{end, at.size}
+		end += at.size
+	}
+	_, err = next.Write(all.Bytes())
+	return last, end, err
+}
+
+func (r *runs) close() error { return r.file.Close() }
