@@ -69,9 +69,13 @@ type state struct {
 	Message string         `json:"message"`
 }
 
+// maxMessage is how many characters of a message are written: hundreds of them are in a
+// second while services crash.
+const maxMessage = 200
+
 // Encode writes the status as Cloudname 2 does: two JSON values, one after the other.
 func (s CloudnameStatus) Encode() ([]byte, error) {
-	inner, err := json.Marshal(state{s.State, s.Message})
+	inner, err := json.Marshal(state{s.State, cut(s.Message, maxMessage)})
 	if err != nil {
 		return nil, err
 	}

@@ -31,8 +31,13 @@ type Unit struct {
 	Why        string         `json:"why,omitempty"`
 }
 
-// Encode writes the report so that it fits into a request: where it is too large, first the
-// reasons become shorter, then they and the last exits are left out. More than MaxUnits are refused.
+// A report has at most so many bytes where shorter reasons can make it so: it is written
+// whole at each change, and a node writes little more than that in a second.
+const smallReport = 44_000
+
+// Encode writes the report so that it fits into a request, and is small where it can be: where it
+// is too large, first the reasons become shorter; where it does not fit they and the last
+// exits are left out. More than MaxUnits are refused.
 func (r Report) Encode() ([]byte, error) {
 	r.Schema = Schema
 	if len(r.Units) > MaxUnits {
@@ -41,11 +46,11 @@ func (r Report) Encode() ([]byte, error) {
 	if r.Units == nil {
 		r.Units = []Unit{}
 	}
-	room := MaxRequest - MaxRequest/16 // for the path and the rest of the request
+	const room = MaxRequest - MaxRequest/16 // for the path and the rest of the request
 	var data []byte
-	for _, why := range []int{1000, 200, 80, 0} {
+	for _, try := range []struct{ why, most int }{{1000, smallReport}, {200, smallReport}, {80, room}, {0, room}} {
 		var err error
-		if data, err = json.Marshal(r.shortened(why)); err != nil || len(data) <= room {
+		if data, err = json.Marshal(r.shortened(try.why)); err != nil || len(data) <= try.most {
 			return data, err
 		}
 	}

@@ -174,8 +174,23 @@ func TestAReportFitsIntoARequest(t *testing.T) {
 			t.Errorf("%d units are read as %d, %v", n, len(got.Units), err)
 		}
 	}
+	if b, err := long(100).Encode(); err != nil || len(b) > smallReport {
+		t.Errorf("100 units that have much to say: %d bytes, %v; want %d at most", len(b), err, smallReport)
+	}
 	if _, err := long(MaxUnits + 1).Encode(); err == nil || !strings.Contains(err.Error(), "the node is full") {
 		t.Errorf("one more than there may be: %v", err)
+	}
+}
+
+func TestAMessageIsShort(t *testing.T) {
+	s := cloudname()
+	s.Message = strings.Repeat("wäh ", 500)
+	b, err := s.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := DecodeCloudname(b); err != nil || !strings.HasPrefix(got.Message, "wäh wäh") || len([]rune(got.Message)) != maxMessage {
+		t.Errorf("%q, %v", got.Message, err)
 	}
 }
 
