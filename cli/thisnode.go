@@ -14,11 +14,12 @@ func (a *app) leave() *cobra.Command {
 	return &cobra.Command{
 		Use: "leave", Short: "Take this node out of its cell", Args: NoArgs,
 		Long: `Removes what the cell has of this node from ZooKeeper: its record and the status
-of its services, at once where a server can be reached; otherwise they lapse with
-the session. Its services run on, and the daemon too; the node comes back with
+of its services. Its services run on, and the daemon too; the node comes back with
 the daemon's next start.
 
-A node that stands alone is in no cell: the exit code is 4 then.`,
+The exit code is 1 when no server confirms within ten seconds that they are gone:
+the node stays away then too, and they go when its session lapses; "nodee leave"
+once more tries again. A node that stands alone is in no cell: the exit code is 4.`,
 		Example: `  nodee leave`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := a.client()

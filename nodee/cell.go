@@ -74,7 +74,8 @@ func (a *Agent) tellConflicts(ctx context.Context) error {
 }
 
 // Leave removes the node's record from the cell at once. The node stays away until the
-// daemon is started again; its services run on.
+// daemon is started again; its services run on. A fault.Unavailable says that no server has
+// confirmed it.
 func (a *Agent) Leave(ctx context.Context) error {
 	if a.presence == nil {
 		return fault.New(fault.Conflict, "stands-alone", "cannot leave: this node is in no cell; zookeeper.servers is empty")

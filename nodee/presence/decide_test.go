@@ -1,12 +1,7 @@
 package presence
 
 import (
-	"bytes"
-	"fmt"
 	"testing"
-	"time"
-
-	"pgregory.net/rapid"
 
 	"github.com/cloudname/nodee/internal/keeper"
 	"github.com/cloudname/nodee/zkschema"
@@ -41,6 +36,10 @@ func TestDecide(t *testing.T) {
 		"ours, lapsed":                                {4, incarnation("a", "m", 4), view{}, "set create-ephemeral"},
 		"our request whose answer was lost":           {4, incarnation("a", "m", 5), node("a", 5, session), "done"},
 		"our own session, an older registration":      {4, incarnation("a", "m", 5), node("a", 4, session), "set delete create-ephemeral"},
+		"our own, somebody removed the incarnation":   {4, view{}, node("a", 4, session), "create delete create-ephemeral"},
+		"our earlier one, and no incarnation":         {4, view{}, node("a", 4, 6), "create delete create-ephemeral"},
+		"another's, and no incarnation":               {4, view{}, node("b", 2, 8), "taken"},
+		"our own, another has registered since":       {4, incarnation("b", "x", 5), node("a", 4, session), "taken"},
 		"another node is there":                       {-1, incarnation("b", "x", 2), node("b", 2, 6), "taken"},
 		"another has our id, on another machine":      {-1, incarnation("a", "x", 2), node("a", 2, 6), "taken"},
 		"another had the name, we never did":          {-1, incarnation("b", "x", 2), view{}, "set create-ephemeral"},
@@ -68,62 +67,6 @@ func TestDecide(t *testing.T) {
 		}
 		if got != c.want {
 			t.Errorf("%s: %s %s, want %s", name, got, v.holder, c.want)
-		}
-	}
-}
-
-// Batch after batch leads to what is wanted, whatever was there; none is larger than a
-// second's worth or than one item, and guarded items never go without their check.
-func TestBatchesLeadToWhatIsWanted(t *testing.T) {
-	check := checkOf(cell, "n1", 3)
-	rapid.Check(t, func(t *rapid.T) {
-		have, want := map[string]written{}, []item{}
-		for i := range rapid.IntRange(0, 300).Draw(t, "paths") {
-			path := fmt.Sprintf("/p/%d", i)
-			data := bytes.Repeat([]byte{'x'}, rapid.IntRange(0, 3000).Draw(t, "size"))
-			if rapid.Bool().Draw(t, "have") {
-				have[path] = written{data: data[:len(data)/2], version: 1, earlier: rapid.Bool().Draw(t, "earlier")}
-			}
-			if rapid.Bool().Draw(t, "want") {
-				want = append(want, item{path: path, data: data, ephemeral: rapid.Bool().Draw(t, "ephemeral"), guarded: rapid.Bool().Draw(t, "guarded")})
-			}
-		}
-		for range 700 {
-			b := diff(want, have, check)
-			if len(b.ops) == 0 {
-				for _, i := range want {
-					if h := have[i.path]; h.earlier || !bytes.Equal(h.data, i.data) {
-						t.Fatalf("%s is not as wanted", i.path)
-					}
-				}
-				if len(have) != len(want) {
-					t.Fatalf("%d are there, %d are wanted", len(have), len(want))
-				}
-				return
-			}
-			if err := keeper.CheckOps(b.ops); err != nil {
-				t.Fatal(err)
-			}
-			checked := false
-			for n, o := range b.ops {
-				checked = checked || o.Kind == keeper.KindCheck
-				if b.items[n].guarded && !checked {
-					t.Fatalf("%s is guarded and not checked", o.Path)
-				}
-			}
-			if b.bytes > bytesPerSecond+len(check.Path) && len(b.ops) > 2 {
-				t.Fatalf("a batch of %d bytes", b.bytes)
-			}
-			b.applied(have, make([]int32, len(b.ops)))
-		}
-		t.Fatal("it does not come to an end")
-	})
-}
-
-func TestPauses(t *testing.T) {
-	for n, want := range map[int]time.Duration{0: gap, 1000: gap, 50_000: time.Second, 200_000: 4 * time.Second} {
-		if got := (batch{bytes: n}).pause(); got != want {
-			t.Errorf("after %d bytes: %v, want %v", n, got, want)
 		}
 	}
 }

@@ -3,7 +3,8 @@
 //
 // Everything is decided purely from what is true now and what was written last (register.go,
 // diff.go, pace.go); one goroutine, the caller of Run, does the writing. It writes at most a
-// few times and some 50 kB a second, and always ends at the last state.
+// few times and some 50 kB a second, and always ends at the last state. What was written is
+// looked at again after each new connection, and every minute (inspect.go).
 //
 // It refuses to be in the way: nobody waits for it, and nothing that ZooKeeper says or does
 // not say ever touches a service. It refuses to take what is somebody else's: a name that
@@ -103,6 +104,7 @@ type Presence struct {
 	since     time.Time
 	conflicts map[service.Coordinate]string
 	leaving   bool
+	gone      bool                    // the servers have said that nothing is left of the node
 	stop      context.CancelCauseFunc // ends Run; nil before it
 	ended     chan struct{}           // closed when Run has ended
 }
@@ -128,28 +130,12 @@ func (p *Presence) Run(ctx context.Context) error {
 	if leaving {
 		return nil
 	}
-	return keeper.Sessions(ctx, p.cfg.Keeper, p.cfg.Log, p.under)
-}
-
-// Leave removes all that the node has in the cell, at once where a server can be reached, and
-// ends Run. It waits for that, or until ctx ends.
-func (p *Presence) Leave(ctx context.Context) error {
-	p.mu.Lock()
-	if !p.leaving {
-		p.leaving, p.since = true, time.Now()
+	err := keeper.Sessions(ctx, p.cfg.Keeper, p.cfg.Log, p.under)
+	if p.cfg.Close && !p.hasGone() {
+		p.cfg.Log.Warn("cannot take the node out of its cell at its end; what that has of it goes when its session lapses",
+			"node", p.cfg.Me.Name, "why", p.cfg.Keeper.State().Why)
 	}
-	stop := p.stop
-	p.mu.Unlock()
-	if stop == nil {
-		return nil // Run has not begun, and will not
-	}
-	stop(errLeave)
-	select {
-	case <-p.ended:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	return err
 }
 
 // errAgain sends a session back to registering: its registration is no longer what it was.
@@ -159,11 +145,8 @@ var errAgain = errors.New("the registration has changed")
 func (p *Presence) under(ctx context.Context, s keeper.Session) error {
 	p.current.set(s)
 	defer p.current.set(nil)
-	defer func() {
-		if p.closes() {
-			s.Close()
-		}
-	}()
+	defer p.noConflicts() // nobody knows without a session
+	defer p.farewell(ctx, s)
 	memory, err := p.cfg.Remember.Memory()
 	if err != nil {
 		return err
@@ -179,19 +162,15 @@ func (p *Presence) under(ctx context.Context, s keeper.Session) error {
 		if err != nil {
 			return err
 		}
-		err = newWriter(p, s, incarnation, earlier).run(ctx)
+		w := newWriter(p, s, incarnation, earlier)
+		err = w.run(ctx)
 		if !errors.Is(err, errAgain) {
+			w.flush(ctx)
 			return err
 		}
 		p.cfg.Log.Warn("registering again", "node", p.cfg.Me.Name, "why", err)
+		earlier = memory.Sessions
 	}
-}
-
-// closes tells whether the session ends with its use.
-func (p *Presence) closes() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.leaving || p.cfg.Close
 }
 
 // keptSessions is how many own sessions are remembered: more than can lapse at the same time.
@@ -236,6 +215,17 @@ func (p *Presence) nameTaken(holder string) {
 	if holder != "" {
 		p.cfg.Log.Error("the node's name is taken; services run on, unseen in the cell: give this node another name with node.name, or end the other one",
 			"node", p.cfg.Me.Name, "holder", holder)
+	}
+}
+
+// noConflicts forgets who has what.
+func (p *Presence) noConflicts() {
+	p.mu.Lock()
+	news := len(p.conflicts) > 0
+	clear(p.conflicts)
+	p.mu.Unlock()
+	if news {
+		p.changed.Bump()
 	}
 }
 

@@ -9,11 +9,11 @@ import (
 
 // item is one node that should be in ZooKeeper.
 type item struct {
-	path       string
-	data       []byte
-	ephemeral  bool
-	guarded    bool                // written only while the incarnation is ours
-	coordinate *service.Coordinate // whose status in Cloudname it is
+	path      string
+	data      []byte
+	lane      lane
+	ephemeral bool
+	guarded   bool // written only while the incarnation is ours
 }
 
 // nodeRecord makes the node's record.
@@ -28,35 +28,36 @@ func nodeRecord(f Facts, incarnation int32, since time.Time) ([]byte, error) {
 	return n.Encode()
 }
 
-// items makes all that should be in ZooKeeper, the most urgent first: what others are sent
-// to, then who is there, then what is only for the coordinator. excluded are services whose
-// status somebody else has.
-func (p *Presence) items(f Facts, incarnation int32, since time.Time, excluded func(service.Coordinate) bool) ([]item, error) {
+// items makes all that should be in ZooKeeper, and tells which service each status is of.
+func (p *Presence) items(f Facts, incarnation int32, since time.Time) ([]item, map[string]service.Coordinate, error) {
 	var out []item
-	report := zkschema.Report{Node: p.cfg.Me.Name, Incarnation: incarnation, Assignment: -1}
+	told := map[string]service.Coordinate{}
+	units := zkschema.Report{Node: p.cfg.Me.Name, Incarnation: incarnation, Assignment: -1}
 	for _, s := range f.Services {
-		report.Units = append(report.Units, s.Unit)
+		units.Units = append(units.Units, s.Unit)
 		state, tell := CloudnameState(s.Unit)
-		if !tell || excluded(s.Coordinate) {
+		if !tell {
 			continue
 		}
 		data, err := zkschema.CloudnameStatus{State: state, Message: s.Unit.Why, Endpoints: zkschema.Endpoints(s.Coordinate, p.cfg.Advertise, s.Unit.Ports)}.Encode()
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		out = append(out, item{path: zkschema.Cloudname(s.Coordinate), data: data, ephemeral: true, coordinate: &s.Coordinate})
+		path := zkschema.Cloudname(s.Coordinate)
+		told[path] = s.Coordinate
+		out = append(out, item{path: path, data: data, lane: statuses, ephemeral: true})
 	}
 	node, err := nodeRecord(f, incarnation, since)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	data, err := report.Encode()
+	data, err := units.Encode()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	return append(out,
-		item{path: p.cfg.Cell.Node(p.cfg.Me.Name), data: node, ephemeral: true, guarded: true},
-		item{path: p.cfg.Cell.Report(p.cfg.Me.Name), data: data, guarded: true}), nil
+		item{path: p.cfg.Cell.Node(p.cfg.Me.Name), data: node, lane: record, ephemeral: true, guarded: true},
+		item{path: p.cfg.Cell.Report(p.cfg.Me.Name), data: data, lane: report, guarded: true}), told, nil
 }
 
 // CloudnameState tells how Cloudname calls the state of a unit, and whether it is told at

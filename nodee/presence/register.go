@@ -49,7 +49,7 @@ func decide(me Identity, session int64, memory Memory, cell zkschema.Cell, incar
 			return verdict{holder: err.Error()}, nil
 		case node.stat.Owner == session && mine && n.Incarnation == incarnation.stat.Version:
 			return verdict{done: true}, nil
-		case !mine || n.ID != me.ID:
+		case incarnation.there && !mine && node.stat.Owner != session, n.ID != me.ID:
 			return verdict{holder: fmt.Sprintf("node %s at %s, registered %s", n.ID, n.HTTP, n.Since.Format(time.RFC3339))}, nil
 		case node.stat.Owner != session && !slices.Contains(memory.Sessions, node.stat.Owner):
 			return verdict{holder: fmt.Sprintf("a copy of this node, %s at %s, registered %s", n.ID, n.HTTP, n.Since.Format(time.RFC3339))}, nil

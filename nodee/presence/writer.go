@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -21,116 +22,177 @@ type writer struct {
 	incarnation int32
 	since       time.Time // when it registered
 	earlier     []int64   // own earlier sessions
-	have        map[string]written
-	conflicts   map[service.Coordinate]bool
-	node        *keeper.Watch // tells when somebody changes the node's own record
-	others      *keeper.Watch // tells when somebody changes a status that is theirs
+
+	have   map[string]written
+	unsure map[string]bool               // what has to be looked at before it is written
+	theirs map[string]service.Coordinate // statuses that are somebody else's
+	told   map[string]service.Coordinate // whose status each path is, of those that are wanted
+	node   *keeper.Watch                 // tells when somebody changes the node's own record
+	others *keeper.Watch                 // tells when somebody changes a status that is theirs
+
+	pace   pace
+	cursor string
+	linked time.Time // since when there was a connection, when it was last looked
+	looked time.Time // when everything was last looked at
 }
 
+// newWriter makes the writer of a registration. What was written under earlier sessions may
+// be there still.
 func newWriter(p *Presence, s keeper.Session, incarnation int32, earlier []int64) *writer {
-	return &writer{p: p, s: s, incarnation: incarnation, earlier: earlier, have: map[string]written{},
-		conflicts: map[service.Coordinate]bool{}, node: keeper.NewWatch(), others: keeper.NewWatch()}
+	return &writer{p: p, s: s, incarnation: incarnation, earlier: earlier, have: map[string]written{}, unsure: map[string]bool{},
+		theirs: map[string]service.Coordinate{}, node: keeper.NewWatch(), others: keeper.NewWatch(),
+		linked: p.cfg.Keeper.State().Since, looked: time.Now()}
 }
 
-// look again at what is there every so often: a watch can be lost.
-const lookAgain = time.Minute
+func (w *writer) nodePath() string        { return w.p.cfg.Cell.Node(w.p.cfg.Me.Name) }
+func (w *writer) reportPath() string      { return w.p.cfg.Cell.Report(w.p.cfg.Me.Name) }
+func (w *writer) incarnationPath() string { return w.p.cfg.Cell.Incarnation(w.p.cfg.Me.Name) }
 
 // run writes until ctx ends; errAgain when the node must be registered again.
 func (w *writer) run(ctx context.Context) error {
 	if err := w.begin(ctx); err != nil {
 		return err
 	}
-	next := time.Now()
 	for {
 		changed := w.p.cfg.Source.FactsChanged()
-		want, err := w.p.items(w.p.cfg.Source.Facts(), w.incarnation, w.since, func(c service.Coordinate) bool { return w.conflicts[c] })
+		linked := w.p.cfg.Keeper.Changed()
+		w.doubt()
+		todo, err := w.todo()
 		if err != nil {
 			return err
 		}
-		b := diff(want, w.have, checkOf(w.p.cfg.Cell, w.p.cfg.Me.Name, w.incarnation))
-		switch wait := time.Until(next); {
-		case len(b.ops) == 0:
-			if err := w.idle(ctx, changed); err != nil {
-				return err
-			}
-		case wait > 0: // what is true by then is written
-			if err := await(ctx, wait, nil); err != nil {
-				return err
-			}
+		switch at, busy := w.next(todo); {
+		case !busy:
+			err = w.wait(ctx, w.looked.Add(lookAgain), changed, linked)
+		case time.Now().Before(at): // what is true by then is written
+			err = w.wait(ctx, at, nil, linked)
 		default:
-			next = time.Now().Add(b.pause())
-			if err := w.apply(ctx, b); err != nil {
-				return err
-			}
+			err = w.turn(ctx, todo, func(l lane) bool { return w.pace.may(l, time.Now()) })
+		}
+		if err != nil {
+			return err
 		}
 	}
 }
 
 // begin reads what this registration starts from: its own record, and the report.
 func (w *writer) begin(ctx context.Context) error {
-	if err := w.checkOwn(ctx); err != nil {
+	own, err := look(ctx, w.s, w.nodePath(), w.node)
+	if err != nil {
 		return err
 	}
-	own, err := zkschema.DecodeNode(w.have[w.p.cfg.Cell.Node(w.p.cfg.Me.Name)].data)
+	if err := w.learn(w.nodePath(), finding{own, true}); err != nil {
+		return err
+	}
+	n, err := zkschema.DecodeNode(own.data)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errAgain, err)
 	}
-	w.since = own.Since
-	return w.learn(ctx, w.p.cfg.Cell.Report(w.p.cfg.Me.Name))
-}
-
-// checkOwn reads the node's own record, and asks to be told when somebody changes it.
-func (w *writer) checkOwn(ctx context.Context) error {
-	own, err := look(ctx, w.s, w.p.cfg.Cell.Node(w.p.cfg.Me.Name), w.node)
-	switch {
-	case err != nil:
+	w.since = n.Since
+	if _, err := w.todo(); err != nil {
 		return err
-	case !own.there || own.stat.Owner != w.s.Info().ID:
-		return fmt.Errorf("%w: the node's record is gone, or somebody else's", errAgain)
 	}
-	w.have[w.p.cfg.Cell.Node(w.p.cfg.Me.Name)] = written{data: own.data, version: own.stat.Version}
-	return nil
+	if len(w.earlier) > 0 { // with a session before this one, each of them may be there
+		for path := range w.told {
+			w.unsure[path] = true
+		}
+	}
+	last, err := look(ctx, w.s, w.reportPath(), nil)
+	if err != nil {
+		return err
+	}
+	return w.learn(w.reportPath(), finding{last, true})
 }
 
-// learn takes what is at a path for what was written last.
-func (w *writer) learn(ctx context.Context, path string) error {
-	v, err := look(ctx, w.s, path, nil)
-	if err == nil {
-		w.note(path, v)
+// todo finds what has to be written for what is true now.
+func (w *writer) todo() ([]edit, error) {
+	want, told, err := w.p.items(w.p.cfg.Source.Facts(), w.incarnation, w.since)
+	if err != nil {
+		return nil, err
 	}
-	return err
+	w.told = told
+	for path, c := range w.theirs {
+		if _, wanted := told[path]; !wanted {
+			delete(w.theirs, path)
+			w.p.conflict(c, "")
+		}
+	}
+	return diff(want, w.have, func(path string) bool {
+		_, theirs := w.theirs[path]
+		return theirs || w.unsure[path]
+	}), nil
 }
 
-// note takes what was found at a path for what was written last, unless it is somebody
-// else's, and tells whether it is.
-func (w *writer) note(path string, v view) (others bool) {
-	delete(w.have, path)
-	own, earlier := v.stat.Owner == 0 || v.stat.Owner == w.s.Info().ID, slices.Contains(w.earlier, v.stat.Owner)
-	if v.there && (own || earlier) {
-		w.have[path] = written{data: v.data, version: v.stat.Version, earlier: earlier && !own}
+// next tells when the writer may do something, and whether there is anything to do.
+func (w *writer) next(todo []edit) (at time.Time, busy bool) {
+	may := func(l lane) {
+		if opens := w.pace.opens(l); !busy || opens.Before(at) {
+			at, busy = opens, true
+		}
 	}
-	return v.there && !own && !earlier
+	if len(w.unsure) > 0 {
+		may(statuses)
+	}
+	for _, c := range todo {
+		may(c.lane)
+	}
+	return at, busy
 }
 
-// idle waits until there may be something to write.
-func (w *writer) idle(ctx context.Context, changed <-chan struct{}) error {
-	t := time.NewTimer(lookAgain)
+// wait waits until there may be something to do, at the longest until the given time.
+func (w *writer) wait(ctx context.Context, until time.Time, changed, linked <-chan struct{}) error {
+	t := time.NewTimer(time.Until(until))
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	case <-changed:
+	case <-linked:
 	case <-w.node.Ready():
-		w.node.Take()
-		return w.checkOwn(ctx)
+		for _, path := range w.node.Take() {
+			w.unsure[path] = true
+		}
 	case <-w.others.Ready():
-		w.others.Take()
-		clear(w.conflicts) // each is tried again, and found again if it still is one
+		for _, path := range w.others.Take() {
+			w.unsure[path] = true
+		}
 	case <-t.C:
-		clear(w.conflicts)
-		return w.checkOwn(ctx)
 	}
 	return nil
+}
+
+// turn does what comes next: it looks at what it is unsure of, or writes a batch.
+func (w *writer) turn(ctx context.Context, todo []edit, open func(lane) bool) error {
+	if len(w.unsure) > 0 && open(statuses) {
+		some := slices.Sorted(maps.Keys(w.unsure))
+		_, err := w.inspect(ctx, some[:min(len(some), inspected)])
+		return ignore(err, keeper.ErrUnavailable)
+	}
+	b := pack(todo, open, w.cursor, checkOf(w.p.cfg.Cell, w.p.cfg.Me.Name, w.incarnation))
+	if len(b.ops) == 0 {
+		return nil
+	}
+	// A version says nothing of who wrote it: that of a node that was made anew begins at 0.
+	var known []string
+	for _, c := range b.edits {
+		if c.there && c.lane == statuses {
+			known = append(known, c.path)
+		}
+	}
+	if news, err := w.inspect(ctx, known); news || err != nil {
+		return ignore(err, keeper.ErrUnavailable)
+	}
+	before := w.pace
+	w.pace.spend(b.bytes, time.Now())
+	w.cursor = b.cursor
+	err := w.apply(ctx, b)
+	if errors.Is(err, keeper.ErrUnavailable) { // nothing was sent; it is there again soon, or the session is over
+		last := w.pace.last
+		w.pace = before
+		w.pace.last = last
+		return nil
+	}
+	return err
 }
 
 // apply writes a batch, and makes sense of what went wrong.
@@ -140,47 +202,37 @@ func (w *writer) apply(ctx context.Context, b batch) error {
 	switch {
 	case err == nil:
 		b.applied(w.have, versions)
-		for _, i := range b.items {
-			if i.coordinate != nil {
-				w.p.conflict(*i.coordinate, "")
-			}
-		}
 		return nil
 	case errors.As(err, &refused):
 		return w.refused(ctx, refused, b)
 	case errors.Is(err, keeper.ErrUnknown):
-		return w.relearn(ctx, b)
-	case errors.Is(err, keeper.ErrUnavailable):
-		return await(ctx, gap, nil) // until it is there again, or the session is over
+		for _, c := range b.edits {
+			w.unsure[c.path] = true
+		}
+		return nil
 	}
 	return err
 }
 
-// relearn reads all that a batch may have changed.
-func (w *writer) relearn(ctx context.Context, b batch) error {
-	for _, i := range b.items {
-		if i.path == "" {
-			continue
-		}
-		if err := w.learn(ctx, i.path); err != nil {
-			return ignore(err, keeper.ErrUnavailable)
-		}
-	}
-	return nil
-}
-
 // refused answers the one operation because of which nothing of a batch was done.
 func (w *writer) refused(ctx context.Context, e *keeper.OpError, b batch) error {
-	own := e.Op.Path == w.p.cfg.Cell.Node(w.p.cfg.Me.Name)
 	switch {
-	case e.Op.Kind == keeper.KindCheck, own:
+	case e.Op.Kind == keeper.KindCheck, e.Op.Path == w.nodePath():
 		return fmt.Errorf("%w: %w", errAgain, e)
-	case errors.Is(e, keeper.ErrNodeExists) && b.items[e.Index].coordinate != nil:
-		return ignore(w.taken(ctx, b), keeper.ErrUnavailable)
+	case errors.Is(e, keeper.ErrNodeExists):
+		// After a session before this one, every one of them may be there, and all have to be
+		// replaced before that ends.
+		for _, c := range b.edits {
+			if !c.there {
+				w.unsure[c.path] = true
+			}
+		}
 	case errors.Is(e, keeper.ErrNoNode) && e.Op.Kind != keeper.KindSet && e.Op.Kind != keeper.KindDelete:
 		return ignore(w.makeParents(ctx, b), keeper.ErrUnavailable)
+	default:
+		w.unsure[e.Op.Path] = true
 	}
-	return ignore(w.learn(ctx, e.Op.Path), keeper.ErrUnavailable)
+	return nil
 }
 
 // makeParents makes the folders of all that a batch creates, in as few requests as can be: with many new
@@ -204,36 +256,14 @@ func (w *writer) makeParents(ctx context.Context, b batch) error {
 		}
 	}
 	slices.SortFunc(missing, func(a, b keeper.Op) int { return strings.Compare(a.Path, b.Path) })
-	for some := range slices.Chunk(missing, batchOps) {
+	for some := range slices.Chunk(missing, keeper.MaxOps) {
+		w.pace.spend([lanes]int{statuses: bytesOf(some...)}, time.Now())
 		_, err := w.s.Apply(ctx, some...)
 		if refused := (*keeper.OpError)(nil); errors.As(err, &refused) || errors.Is(err, keeper.ErrUnknown) {
 			return nil // others make folders too: it is looked at again with the next batch
 		}
 		if err != nil {
 			return err
-		}
-	}
-	return nil
-}
-
-// taken answers that a status of a batch is there already, by looking at all that the batch
-// was to create: after a restart every one of them is there, and all have to be replaced
-// before the earlier session ends. What another has is left alone.
-func (w *writer) taken(ctx context.Context, b batch) error {
-	for n, i := range b.items {
-		if i.coordinate == nil || b.ops[n].Kind != keeper.KindCreateEphemeral {
-			continue
-		}
-		v, err := look(ctx, w.s, i.path, nil)
-		if err == nil && w.note(i.path, v) {
-			v, err = look(ctx, w.s, i.path, w.others)
-		}
-		if err != nil {
-			return err
-		}
-		if w.note(i.path, v) {
-			w.conflicts[*i.coordinate] = true
-			w.p.conflict(*i.coordinate, fmt.Sprintf("session %#x", v.stat.Owner))
 		}
 	}
 	return nil

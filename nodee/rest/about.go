@@ -32,9 +32,10 @@ func aboutRoutes(node About) []edge.Entry {
 		edge.Answer(edge.Route{
 			Method: http.MethodPost, Path: "/v1/node/leave", Access: edge.Write, ID: "leave-cell", Tags: tags,
 			Summary: "Remove the node's record from ZooKeeper",
-			Description: "Answers when it has left: what the cell has of it is gone at once where a server can be reached, and lapses with the " +
-				"session otherwise. Services run on; the node comes back with the next start of its daemon.",
-			Status: http.StatusAccepted, Problems: []fault.Kind{fault.Conflict},
+			Description: "Answers when it has left: a server has confirmed that what the cell had of it is gone. Where none does within ten seconds " +
+				"the answer is 503: the node is away then too, and what the cell has of it goes when its session lapses; asked again, it tries again. " +
+				"Services run on; the node comes back with the next start of its daemon.",
+			Status: http.StatusAccepted, Problems: []fault.Kind{fault.Conflict, fault.Unavailable},
 		}, a.leave),
 	}
 }

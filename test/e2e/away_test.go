@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -66,8 +67,29 @@ func TestAway(t *testing.T) {
 	}
 	// Once that there is no server, and at most a lost connection, an end of the session, no
 	// server and a next session for each time that ZooKeeper was away.
-	if warnings, errors := n.said("WARN"), n.said("ERROR"); warnings > 1+3*4 || errors > 0 {
-		t.Errorf("%d warnings, %d errors:\n%s", warnings, errors, n.log)
+	if warnings, faults := n.said("WARN"), n.said("ERROR"); warnings > 1+3*4 || faults > 0 {
+		t.Errorf("%d warnings, %d errors:\n%s", warnings, faults, n.log)
+	}
+	leavesWithout(t, c, n)
+}
+
+// leavesWithout has the node leave while ZooKeeper is down, which it cannot be sure of, and
+// again when it is up.
+func leavesWithout(t *testing.T, c cell, n *node) {
+	c.servers.Kill(1)
+	n.stands("lost")
+	began := time.Now()
+	_, err := n.client.Leave(t.Context())
+	if p := (*client.Problem)(nil); !errors.As(err, &p) || p.Status != 503 || !p.Retryable || time.Since(began) > 15*time.Second {
+		t.Errorf("leaving without ZooKeeper: %v after %v; want a problem of 503 that may be tried again", err, time.Since(began))
+	}
+	n.stands("off")
+	c.servers.Up()
+	if _, err := n.client.Leave(t.Context()); err != nil {
+		t.Errorf("leaving with ZooKeeper again: %v", err)
+	}
+	if _, _, there := c.record(c.look(), "n1"); there {
+		t.Error("it has left, and its record is there")
 	}
 }
 
