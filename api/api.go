@@ -87,6 +87,12 @@ type Events struct {
 	Events []service.Event `json:"events"`
 }
 
+// Diff tells what a changed spec would take.
+type Diff struct {
+	Action string   `json:"action" enum:"restart,live,none" doc:"restart: what runs is stopped and started again; live: it runs on, by the new spec; none: the specs say the same"`
+	Fields []string `json:"fields" doc:"What differs, sorted" example:"[\"restart.max\"]"`
+}
+
 // Why is a chain of causes.
 type Why struct {
 	Why []Cause `json:"why" doc:"The newest effect first"`

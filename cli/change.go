@@ -111,7 +111,8 @@ its drain timeout and 10s. Its runtime directory and its logs stay on disk unles
 }
 
 const startLong = `With a spec, from a file or from flags, the service becomes what the spec says
-and runs: a new one is started, one that runs with another spec is restarted, one
+and runs: a new one is started, one that runs with another spec is restarted, or
+runs on by the new one where that is possible ("nodee service diff" tells); one
 that runs with the same spec is left alone. Without a spec, a service that is
 there already is started again, also one that has failed.
 

@@ -28,8 +28,7 @@ exclusive, which are refused.`)
   nodee service logs 1.web.borud.fbu --stream stderr --tail 20
   nodee service restart 1.web.borud.fbu`
 	cmd.AddCommand(a.serviceStart(), a.serviceStop(), a.serviceDrain(), a.serviceRestart(), a.serviceRemove(),
-		a.serviceList(), a.serviceStatus(), a.serviceLogs(), a.serviceEvents(),
-		notYet("diff", "Compare a spec with that of a service"))
+		a.serviceList(), a.serviceStatus(), a.serviceLogs(), a.serviceEvents(), a.serviceDiff())
 	return cmd
 }
 

@@ -65,6 +65,19 @@ func (a *Agent) change(ctx context.Context, c service.Coordinate, spec service.S
 	}, a.note)
 }
 
+// DiffService tells what a PUT of a spec would take, and which of its fields differ.
+func (a *Agent) DiffService(c service.Coordinate, spec service.Spec) (api.Diff, error) {
+	d, ok := a.desires.Get(c)
+	if !ok {
+		return api.Diff{}, noService(c)
+	}
+	if err := checkHost(spec); err != nil {
+		return api.Diff{}, err
+	}
+	action, fields := service.Diff(d.Spec, spec)
+	return api.Diff{Action: string(action), Fields: fields}, nil
+}
+
 // CommandService changes what is desired of a service by one of the verbs start, stop,
 // drain and restart.
 func (a *Agent) CommandService(ctx context.Context, c service.Coordinate, verb string) (api.Service, error) {
@@ -124,26 +137,39 @@ func first(c service.Coordinate, spec service.Spec, assigned map[string]int, sta
 	return d
 }
 
-// put changes d to what a PUT asks for, and tells whether that is anything new.
+// put changes d to what a PUT asks for, and tells whether that is anything new. What runs goes
+// on, by the new spec, where that is possible.
 func put(d *store.Desire, spec service.Spec, start bool, u supervise.Status) bool {
-	equal := d.Spec.Equal(spec)
+	action, _ := service.Diff(d.Spec, spec)
 	gaveUp := u.State == service.StateFailed && u.Generation == d.Generation
-	if equal && (!start || d.Desired == service.Running && !gaveUp) {
+	if action == service.ActionNone && (!start || d.Desired == service.Running && !gaveUp) {
 		return false
 	}
-	d.Spec = spec
-	d.Generation++
-	d.Why = "its spec was changed"
-	if start && equal {
-		d.Why = "a start was asked for"
-	}
+	again := start && (d.Desired != service.Running || idle(*d, u))
 	if start {
 		d.Desired = service.Running
 	}
-	if d.Desired == service.Running {
+	again = again || d.Desired == service.Running && action == service.ActionRestart
+	d.Spec = spec
+	d.Generation++
+	switch {
+	case action == service.ActionNone:
+		d.Why = "a start was asked for"
+	case again || d.Desired != service.Running:
+		d.Why = "its spec was changed"
+	default:
+		d.Why = "its spec was changed, which is taken live"
+	}
+	if again {
 		d.Run = d.Generation
 	}
 	return true
+}
+
+// idle tells whether a service waits for its next try, has finished or has failed, so that a
+// start tries it now. One of which the unit has yet to hear is on its way already.
+func idle(d store.Desire, u supervise.Status) bool {
+	return u.Generation == d.Generation && (u.State.Settled() || u.State == service.StateBackoff)
 }
 
 // command changes d by a verb, and tells whether that is anything new.
@@ -151,10 +177,7 @@ func command(d *store.Desire, verb string, u supervise.Status) (bool, error) {
 	desired, run := service.Running, true
 	switch verb {
 	case "start":
-		// One that waits for its next try, has finished or has failed is tried now. One of
-		// which the unit has yet to hear is on its way already.
-		idle := u.Generation == d.Generation && (u.State.Settled() || u.State == service.StateBackoff)
-		if d.Desired == service.Running && !idle {
+		if d.Desired == service.Running && !idle(*d, u) {
 			return false, nil
 		}
 	case "restart":

@@ -23,6 +23,8 @@ func TestPut(t *testing.T) {
 	same := desire(service.Running, 1, 1).Spec
 	other := same
 	other.Command = "/bin/b"
+	live := same
+	live.Restart.Max = 7
 	for name, c := range map[string]struct {
 		before  store.Desire
 		spec    service.Spec
@@ -44,6 +46,13 @@ func TestPut(t *testing.T) {
 		"without start, changed and drained stays so":      {desire(service.Drained, 3, 2), other, false, unit(service.StateStopped, 3, 2), service.Drained, 4, 2},
 		"without start, changed and running is restarted":  {desire(service.Running, 3, 3), other, false, unit(service.StateRunning, 3, 3), service.Running, 4, 4},
 		"without start, equal and stopped changes nothing": {desire(service.Stopped, 3, 2), same, false, unit(service.StateStopped, 3, 2), service.Stopped, 3, 2},
+		"changed live and running runs on":                 {desire(service.Running, 3, 2), live, true, unit(service.StateRunning, 3, 2), service.Running, 4, 2},
+		"changed live and on its way goes on":              {desire(service.Running, 3, 3), live, true, unit(service.StateStopped, 2, 2), service.Running, 4, 3},
+		"changed live and in backoff is tried at once":     {desire(service.Running, 3, 3), live, true, unit(service.StateBackoff, 3, 3), service.Running, 4, 4},
+		"changed live and failed is started":               {desire(service.Running, 3, 3), live, true, unit(service.StateFailed, 3, 3), service.Running, 4, 4},
+		"changed live and stopped is started":              {desire(service.Stopped, 3, 2), live, true, unit(service.StateStopped, 3, 2), service.Running, 4, 4},
+		"without start, changed live and in backoff waits": {desire(service.Running, 3, 3), live, false, unit(service.StateBackoff, 3, 3), service.Running, 4, 3},
+		"without start, changed live and stopped stays so": {desire(service.Stopped, 3, 2), live, false, unit(service.StateStopped, 3, 2), service.Stopped, 4, 2},
 	} {
 		d := c.before
 		changed := put(&d, c.spec, c.start, c.unit)

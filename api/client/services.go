@@ -39,6 +39,11 @@ func (c *Client) PutService(ctx context.Context, name service.Coordinate, spec s
 	return call[api.Service](ctx, c, request{method: "PUT", path: servicePath(name), query: query, body: spec})
 }
 
+// DiffService tells what a PUT of a spec would take, and changes nothing.
+func (c *Client) DiffService(ctx context.Context, name service.Coordinate, spec service.Spec) (Answer[api.Diff], error) {
+	return call[api.Diff](ctx, c, request{method: "POST", path: servicePath(name) + "/diff", body: spec})
+}
+
 // Verb is a word that changes what is desired of a service.
 type Verb string
 

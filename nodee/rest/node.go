@@ -56,6 +56,8 @@ type ServiceReader interface {
 	Services() []api.Service                         // without specs
 	ServicesFull() []api.Service
 	ServicesVersion() string // equal versions: both lists say the same, but for the time that passes
+	// DiffService tells what a PUT of a spec would take.
+	DiffService(service.Coordinate, service.Spec) (api.Diff, error)
 }
 
 // ServiceWriter changes what is desired. Its methods return when that is recorded, long

@@ -28,7 +28,7 @@ var promised = []struct {
 	{"POST", "/v1/services/{coordinate}/stop", "write", true},
 	{"POST", "/v1/services/{coordinate}/drain", "write", true},
 	{"POST", "/v1/services/{coordinate}/restart", "write", true},
-	{"POST", "/v1/services/{coordinate}/diff", "write", false},
+	{"POST", "/v1/services/{coordinate}/diff", "write", true},
 	{"GET", "/v1/services/{coordinate}/logs", "read", true},
 	{"GET", "/v1/services/{coordinate}/events", "read", true},
 	{"GET", "/v1/events", "read", true},

@@ -25,7 +25,8 @@ func serviceRoutes(node Services) []edge.Entry {
 			Method: http.MethodPut, Path: oneService, Access: edge.Write, ID: "put-service", Tags: tags,
 			Summary: "Desire a service that runs with a spec",
 			Description: "201 when it is new. An equal spec of a service that is desired running and has not failed changes nothing. " +
-				"With wait: 409 when the wish cannot come true any more, 504 when it has not yet; the problem holds the service then.",
+				"Where diff says live, what runs goes on with its process. With wait: 409 when the wish cannot come true any more, 504 when it " +
+				"has not yet; the problem holds the service then.",
 			Also: []int{http.StatusCreated}, Problems: []fault.Kind{fault.Conflict, fault.Timeout}, Body: service.Spec{},
 		}, s.put),
 		edge.Answer(edge.Route{
@@ -36,6 +37,12 @@ func serviceRoutes(node Services) []edge.Entry {
 			Method: http.MethodGet, Path: oneService, Access: edge.Read, ID: "get-service", Tags: tags,
 			Summary: "Show a service, with its spec", Problems: []fault.Kind{fault.NotFound},
 		}, s.get),
+		edge.Answer(edge.Route{
+			Method: http.MethodPost, Path: oneService + "/diff", Access: edge.Write, ID: "diff-service", Tags: tags,
+			Summary:     "Tell what a spec would change",
+			Description: "Changes nothing. The action is what a PUT of the spec does to a process that runs; one that does not is started by it in any case.",
+			Problems:    []fault.Kind{fault.NotFound}, Body: service.Spec{},
+		}, s.diff),
 		edge.Answer(edge.Route{
 			Method: http.MethodDelete, Path: oneService, Access: edge.Write, ID: "remove-service", Tags: tags,
 			Summary: "Stop and forget a service",
@@ -87,6 +94,20 @@ func (s services) put(ctx context.Context, in *putIn) (*answer[api.Service], err
 	}
 	now, err := s.outcome(ctx, in.Wait, in.Coordinate, got)
 	return &answer[api.Service]{created(made), now}, err
+}
+
+type diffIn struct {
+	ServicePath
+	RawBody []byte
+}
+
+func (s services) diff(_ context.Context, in *diffIn) (*answer[api.Diff], error) {
+	spec, err := service.Decode(in.RawBody, service.JSON, "body.")
+	if err != nil {
+		return nil, fmt.Errorf("cannot compare it with %s: %w", in.Coordinate, err)
+	}
+	got, err := s.node.DiffService(in.Coordinate, spec)
+	return &answer[api.Diff]{Body: got}, err
 }
 
 type commandIn struct {

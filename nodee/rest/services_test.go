@@ -86,11 +86,33 @@ func TestUnknownServices(t *testing.T) {
 	f := newFace(t)
 	for _, r := range promised {
 		if strings.Contains(r.path, "{coordinate}") && r.built && r.method != "PUT" {
-			refused(t, f.ask(t, r.method, sample(r.path), ""), 404, "no-such-service")
+			body := ""
+			if strings.HasSuffix(r.path, "/diff") {
+				body = webSpec
+			}
+			refused(t, f.ask(t, r.method, sample(r.path), body), 404, "no-such-service")
 		}
 	}
 	for _, path := range []string{"/logs", "/events"} {
 		refused(t, f.ask(t, "GET", webPath+path, "", "Accept", "text/event-stream"), 404, "no-such-service")
+	}
+}
+
+func TestDiff(t *testing.T) {
+	f := newFace(t)
+	f.put(t)
+	for body, want := range map[string]string{
+		webSpec: `{"action":"none","fields":[]}`,
+		strings.Replace(webSpec, "{", `{"stop":{"grace":"1s"},`, 1): `{"action":"live","fields":["stop.grace"]}`,
+		`{"command":"/bin/web"}`:                                    `{"action":"restart","fields":["env.PASSWORD"]}`,
+	} {
+		if res := f.ask(t, "POST", webPath+"/diff", body); res.StatusCode != 200 || strings.TrimSpace(res.text) != want {
+			t.Errorf("%s: %d %s, want %s", body, res.StatusCode, res.text, want)
+		}
+	}
+	faulty(t, f.ask(t, "POST", webPath+"/diff", `{"command":"x","restart":{"max":-1},"colour":"red"}`), "body.restart.max", "body.colour")
+	if calls := f.Calls(); len(calls) != 1 {
+		t.Errorf("it has changed something: %v", calls)
 	}
 }
 

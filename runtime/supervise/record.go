@@ -13,7 +13,8 @@ type Want struct {
 	Desired    service.Desired
 	Generation int64 // rises with every change of what is desired
 	// Run is the generation that asked for the latest new run: by a start, a restart, a
-	// changed spec. A unit whose own run is older ends it and begins a new one.
+	// changed spec that cannot be taken live. A unit whose own run is older ends it and begins
+	// a new one.
 	Run  int64
 	Spec service.Spec
 	// Ports are those of Spec, the assigned ones filled in. Nobody changes the map.
@@ -29,7 +30,7 @@ type Record struct {
 	State      string         `json:"state"`
 	Generation int64          `json:"generation"` // that State answers to
 	Run        int64          `json:"run"`        // the generation that the run below was asked for by
-	Spec       service.Spec   `json:"spec"`       // what the run was made from
+	Spec       service.Spec   `json:"spec"`       // what the run was made from, and what was changed live since
 	Ports      map[string]int `json:"ports"`      // what it was given
 	Software   string         `json:"software"`   // the artifact's folder, "" without one
 	Start      string         `json:"start"`      // the start that may be alive; "" none is

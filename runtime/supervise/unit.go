@@ -103,7 +103,10 @@ func (u *unit) post(ctx context.Context, do func()) {
 // consider holds what is wanted against what is.
 func (u *unit) consider(w Want) {
 	u.want = w
-	u.rec.Generation = w.Generation
+	if w.Generation > u.rec.Generation {
+		u.rec.Generation = w.Generation
+		u.takeLive(w)
+	}
 	var in Input
 	switch {
 	case w.Desired == service.Running && (w.Run > u.rec.Run || u.state == Pending):

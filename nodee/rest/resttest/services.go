@@ -68,6 +68,16 @@ func (n *Node) PutService(_ context.Context, c service.Coordinate, spec service.
 	return n.desire(c, s), !there, nil
 }
 
+// DiffService compares a spec with the one that was put.
+func (n *Node) DiffService(c service.Coordinate, spec service.Spec) (api.Diff, error) {
+	s, err := n.Service(c)
+	if err != nil {
+		return api.Diff{}, err
+	}
+	action, fields := service.Diff(*s.Spec, spec)
+	return api.Diff{Action: string(action), Fields: fields}, nil
+}
+
 // CommandService takes one of the four verbs.
 func (n *Node) CommandService(_ context.Context, c service.Coordinate, verb string) (api.Service, error) {
 	n.mu.Lock()
