@@ -8,6 +8,7 @@ package why
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cloudname/nodee/api"
@@ -94,8 +95,8 @@ var causes = map[service.EventType][]service.EventType{
 	service.EventBackoff:    {service.EventExited, service.EventInstalling, service.EventDesired},
 	service.EventFailed:     {service.EventExited, service.EventInstalling, service.EventStarted, service.EventDesired},
 	service.EventStopped:    {service.EventExited, service.EventStopping, service.EventDraining, service.EventDesired},
-	service.EventDraining:   {service.EventDesired},
-	service.EventStopping:   {service.EventUnhealthy, service.EventDraining, service.EventDesired},
+	service.EventDraining:   {service.EventDesired, service.EventStarted, service.EventAdopted},
+	service.EventStopping:   {service.EventDraining, service.EventDesired, service.EventStarted, service.EventAdopted},
 	service.EventRemoved:    {service.EventStopped, service.EventFailed, service.EventDesired},
 }
 
@@ -137,6 +138,9 @@ func (w *walk) cause(at int) int {
 		return -1
 	}
 	found := w.nearest(at, causes[e.Type]...)
+	for found >= 0 && !answers(e, w.f.Events[found]) {
+		found = w.nearest(found, causes[e.Type]...)
+	}
 	if e.Type != service.EventStarted || found < 0 {
 		return found
 	}
@@ -145,6 +149,13 @@ func (w *walk) cause(at int) int {
 		return found
 	}
 	return w.asked(at)
+}
+
+// answers tells whether a wish can be the cause of an event. Not every end goes back to one: a
+// service that does not pass its checks is told to stop, too.
+func answers(e, wish service.Event) bool {
+	told := e.Type == service.EventStopping || e.Type == service.EventDraining
+	return !told || wish.Type != service.EventDesired || strings.HasPrefix(wish.Why, e.Why)
 }
 
 // asked finds the wish that the start at a place goes back to: that of its run, else the last.

@@ -131,6 +131,18 @@ func TestChain(t *testing.T) {
 			2 it has failed <- all is used up
 			2 its process (pid 6) ended by signal KILL <- it had more memory than limits.memory
 			1 it was started (pid 6) for generation 1 <- `},
+		{"what did not pass its checks was told to stop by nobody", &api.Service{State: "backoff", NextTryAt: &next, Why: "alive has failed; restart 1 in 2s"}, 1, Wish{}, `
+			0 desired 1 by=me: it was put, to run: desired is running
+			1 started 1 pid=6: it was started
+			2 desired 2 by=you: its spec was changed, which is taken live: desired is running
+			9 stopping 2 pid=6: alive has failed
+			9 exited 2 pid=6 code=0: alive has failed; told to end, it exited with 0
+			9 backoff 2: alive has failed; restart 1 in 2s`, `
+			9 it is in backoff, its next try is in 12s <- alive has failed; restart 1 in 2s
+			9 its process (pid 6) exited with 0 <- alive has failed; told to end, it exited with 0
+			9 it was told to stop <- alive has failed
+			1 it was started (pid 6) for generation 1 <- it was put, to run: desired is running
+			0 it was put, to run: desired is running <-  (by me)`},
 		{"an end that nobody saw", &api.Service{State: "stopped", Why: "the host was restarted"}, 1, Wish{}, `
 			1 started 1 pid=6: it was started
 			2 exited 1: the host was restarted while it ran

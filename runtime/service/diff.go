@@ -35,6 +35,9 @@ var actions = map[string]Action{
 	"restart":  ActionLive,
 	"stop":     ActionLive,
 	"drain":    ActionLive,
+
+	"checks":        ActionLive,
+	"ready_timeout": ActionLive,
 }
 
 // Diff tells what it takes to make a service of the old spec one of the new, and which fields

@@ -26,6 +26,9 @@ func TestDiff(t *testing.T) {
 		{`{"command":"/bin/a","drain":{"signal":"USR1"}}`, `{"command":"/bin/a","drain":{"signal":"USR1","timeout":"1m"}}`, ActionLive, "drain.timeout"},
 		{plain, `{"command":"/bin/a","args":["x"],"options":{"v":true},"ports":{"http":0}}`, ActionRestart, "args options.v ports.http"},
 		{`{"command":"/bin/a","options":{"n":10000000}}`, `{"command":"/bin/a","options":{"n":"10000000"}}`, ActionRestart, "options.n"},
+		{`{"command":"/bin/a","checks":[{"name":"up","type":"tcp","role":"readiness","port":80}]}`,
+			`{"command":"/bin/a","checks":[{"name":"up","type":"tcp","role":"readiness","port":80,"interval":"1s"}],"ready_timeout":"5m"}`,
+			ActionLive, "checks[up].interval ready_timeout"},
 		{`{"command":"/bin/a","user":"0"}`, plain, ActionRestart, "user"},
 	} {
 		old, err := Decode([]byte(tt.old), JSON, "")

@@ -1,6 +1,7 @@
 package supervise
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -68,4 +69,70 @@ func TestASpecOfAnotherRunIsNotTakenLive(t *testing.T) {
 			t.Errorf("what is being stopped goes by %s", got)
 		}
 	})
+}
+
+// Checks that were changed are those that are made from then on; the process is the same.
+func TestChecksAreTakenLive(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.open("boot")
+		is(t, w.expect(service.StateRunning), "null")
+
+		checked(w)
+		w.says(errDown, "web")
+		w.tell(service.Running, false)
+		is(t, w.expect(service.StateRunning), "true") // until they have said otherwise
+		time.Sleep(10 * time.Second)
+		s := w.expect(service.StateRunning)
+		is(t, s, "false")
+		if !strings.Contains(s.Why, "web has failed") {
+			t.Errorf("why %q", s.Why)
+		}
+
+		w.want.Spec.Checks = w.want.Spec.Checks[2:]
+		w.tell(service.Running, false)
+		is(t, w.expect(service.StateRunning), "true")
+		before := w.tried("web")
+		time.Sleep(time.Minute)
+		if after := w.tried("web"); after != before {
+			t.Errorf("a check that is gone was tried %d times", after-before)
+		}
+
+		w.want.Spec.Checks = nil
+		w.tell(service.Running, false)
+		is(t, w.expect(service.StateRunning), "null")
+		before = w.tried("alive")
+		time.Sleep(time.Minute)
+		if after := w.tried("alive"); after != before || w.starts != 1 {
+			t.Errorf("a check that is gone was tried %d times, and there were %d starts", after-before, w.starts)
+		}
+	})
+}
+
+// What is waited for until a process is ready can be changed meanwhile.
+func TestWhatIsWaitedForIsTakenLive(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(s *service.Spec)
+		after  time.Duration
+		want   service.State
+	}{
+		"a startup check that is dropped":  {func(s *service.Spec) { s.Checks = s.Checks[1:] }, 0, service.StateRunning},
+		"a limit that is over already":     {func(s *service.Spec) { s.ReadyTimeout = quantity.Duration(time.Second) }, 0, service.StateStopping},
+		"more time than there was":         {func(s *service.Spec) { s.ReadyTimeout = quantity.Duration(time.Hour) }, 59 * time.Minute, service.StateStarting},
+		"what has nothing to do with that": {func(s *service.Spec) { s.Restart.Max = 7 }, 24 * time.Second, service.StateStarting},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(t *testing.T, w *world) {
+				checked(w)
+				w.stopTakes = time.Second
+				w.says(errDown, "db")
+				w.open("boot")
+				time.Sleep(5 * time.Second)
+				w.expect(service.StateStarting)
+				c.change(&w.want.Spec)
+				w.tell(service.Running, false)
+				time.Sleep(c.after)
+				w.expect(c.want)
+			})
+		})
+	}
 }
