@@ -21,7 +21,7 @@ come true. start, stop, drain and restart wait for that unless told not to.
 
 Not built yet: confinement, so a service may write wherever its Unix user may
 (give it a user); log rotation, so logs grow; and the keys of a spec named files,
-notify, depends_on, limits, access, logs, value, memory_expected, memory_peak and
+notify, depends_on, access, logs, value, memory_expected, memory_peak and
 exclusive, which are refused.`)
 	cmd.Example = `  nodee service start 1.web.borud.fbu -f web.toml
   nodee service list

@@ -48,13 +48,14 @@ func (o outfitter) Compose(j supervise.Job) (supervise.Outfit, error) {
 		return supervise.Outfit{}, supervise.Final(err)
 	}
 	base := supervise.Launch{
-		Env: list(r.Env), Dir: vars.RuntimeDir, As: who.as,
+		Env: list(r.Env), Dir: vars.RuntimeDir, As: who.as, Limits: j.Spec.Limits,
 		Stdout: filepath.Join(o.a.logDir(c), "stdout.log"), Stderr: filepath.Join(o.a.logDir(c), "stderr.log"),
 	}
 	out, err := dress(base, j, r)
 	if err != nil {
 		return supervise.Outfit{}, supervise.Final(err)
 	}
+	out.Note = o.a.launcher.Features().Limits.Note(j.Spec.Limits)
 	return out, nil
 }
 

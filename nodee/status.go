@@ -39,11 +39,16 @@ func (a *Agent) features() map[string]string {
 	l := a.launcher.Features()
 	f := map[string]string{
 		"cgroup":       l.Cgroup,
+		"limits":       l.Limits.Enforced(),
+		"oom":          l.Limits.OOM(),
 		"confinement":  "none: not supported yet, services may write wherever their user may",
 		"log_rotation": "none: not supported yet, logs grow until they are removed",
 	}
 	if l.Why != "" {
 		f["cgroup_why"] = l.Why
+	}
+	if missing := l.Limits.Missing(); missing != "" {
+		f["limits_why"] = missing
 	}
 	if names := a.desires.Unreadable(); len(names) > 0 {
 		f["services_unreadable"] = fmt.Sprintf("%d, the first is %s: what is desired cannot be read, the log tells why; put them anew",

@@ -1,10 +1,11 @@
 // Package cgroup holds groups of processes in cgroup version 2, mounted alone or beside
-// version 1: it finds the mount, makes a group, lists it, waits until it is empty, kills
-// and removes it. No controller is needed for any of that.
+// version 1, and in the freezer of version 1: it finds what is mounted, makes a group, lists it,
+// waits until it is empty, kills and removes it; and it limits what a group may use, in either
+// version. No controller is needed but the freezer in version 1, and those that limit.
 //
 // It knows nothing of services and remembers nothing: a Group is a folder's name. It starts
-// no goroutine. It never signals a process by its number; the one thing it does to
-// processes is to let the kernel kill a whole group.
+// no goroutine. It never signals a process by its number; what it does to processes is to let
+// the kernel kill, freeze and limit a whole group.
 package cgroup
 
 import (
@@ -51,7 +52,7 @@ func (g Group) Exists() bool {
 }
 
 // Populated tells whether a process lives in the group or below it; zombies do not. A group
-// that is not there has none.
+// that is not there has none. It is of version 2 alone, as are Wait, Kill and CPU.
 func (g Group) Populated() (bool, error) {
 	fd, err := unix.Open(filepath.Join(g.dir, "cgroup.events"), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if errors.Is(err, unix.ENOENT) {
@@ -137,7 +138,7 @@ func (g Group) Procs() ([]int, error) {
 	return pids, err
 }
 
-// ErrNoKill is Kill's answer where the kernel cannot kill a group: before Linux 5.14.
+// ErrNoKill is Kill's answer where the kernel cannot kill a group: before Linux 5.14, and in version 1.
 var ErrNoKill = errors.New("the kernel cannot kill a control group")
 
 // Kill kills every process in the group and below it, stopped and frozen ones too. It does
@@ -156,6 +157,17 @@ func (g Group) Kill() error {
 	}
 	return err
 }
+
+// Freeze freezes a group of version 1 and those below it, so that nothing in it forks while its
+// processes are killed one by one. Those that are killed die when it is thawed.
+func (g Group) Freeze() error { return write(filepath.Join(g.dir, freezerState), "FROZEN") }
+
+// Thaw undoes Freeze, also in groups below that somebody else has frozen.
+func (g Group) Thaw() error {
+	return g.walk(func(dir string) error { return write(filepath.Join(dir, freezerState), "THAWED") })
+}
+
+const freezerState = "freezer.state"
 
 // Remove removes the group and those below it. It fails with EBUSY as long as something
 // lives in one of them; a group that is not there is removed.

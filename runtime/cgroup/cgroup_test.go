@@ -23,7 +23,7 @@ func newGroup(t *testing.T) Group {
 	if err != nil {
 		t.Fatal(err)
 	}
-	own, err := h.Of("/proc", "self")
+	own, err := h.V2.Of("/proc", "self")
 	if err != nil {
 		t.Skip("no cgroup2 here: ", err)
 	}

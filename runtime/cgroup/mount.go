@@ -6,6 +6,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -21,13 +22,42 @@ const (
 	None   Mode = "none"
 )
 
-// Hierarchy is the tree of groups as this process sees it.
+// Hierarchy is what is mounted, as this process sees it.
 type Hierarchy struct {
 	Mode Mode
-	Dir  string // where version 2 is mounted; empty without it
+	V2   Tree
+	V1   map[string]Tree // by controller, of those that Nodee uses
+}
+
+// Tree is one mounted tree of groups: that of version 2, or of a controller of version 1.
+type Tree struct {
+	Dir        string // where it is mounted; empty: it is not
+	Controller string // of version 1; empty for version 2
 
 	root string // the group that is seen at Dir: "/" but in containers
 }
+
+// TreeOf returns the tree that a folder is in.
+func (h Hierarchy) TreeOf(dir string) Tree {
+	found := h.V2
+	for _, t := range h.V1 {
+		if strings.HasPrefix(dir, t.Dir+"/") && (len(t.Dir) > len(found.Dir) || !strings.HasPrefix(dir, found.Dir+"/")) {
+			found = t
+		}
+	}
+	return found
+}
+
+// controllers are those of version 1 that Nodee uses.
+var controllers = []string{Freezer, Memory, CPU, PIDs}
+
+// The controllers that Nodee uses. Version 2 freezes without one.
+const (
+	Freezer = "freezer"
+	Memory  = "memory"
+	CPU     = "cpu"
+	PIDs    = "pids"
+)
 
 // ErrUnseen says that a process is in a group outside what is mounted here.
 var ErrUnseen = errors.New("its control group cannot be seen from here")
@@ -41,28 +71,35 @@ func Discover(proc string) (Hierarchy, error) {
 	return parseMounts(string(b)), nil
 }
 
-// parseMounts reads mountinfo: "31 23 0:28 <root> <mount point> <options> [optional...] - <type> ...".
+// parseMounts reads mountinfo:
+// "31 23 0:28 <root> <mount point> <options> [optional...] - <type> <source> <options of the file system>".
 func parseMounts(mountinfo string) Hierarchy {
-	h := Hierarchy{Mode: None}
-	v1, v2 := false, false
+	h := Hierarchy{Mode: None, V1: map[string]Tree{}}
+	v1 := false
 	for line := range strings.Lines(mountinfo) {
 		left, right, ok := strings.Cut(line, " - ")
-		fields := strings.Fields(left)
-		if !ok || len(fields) < 6 {
+		at, of := strings.Fields(left), strings.Fields(right)
+		if !ok || len(at) < 6 || len(of) < 3 {
 			continue
 		}
-		switch kind, _, _ := strings.Cut(right, " "); {
-		case kind == "cgroup":
+		tree := Tree{root: unescape(at[3]), Dir: unescape(at[4])}
+		switch {
+		case of[0] == "cgroup":
 			v1 = true
-		case kind == "cgroup2" && !v2:
-			v2 = true
-			h.root, h.Dir = unescape(fields[3]), unescape(fields[4])
+			for option := range strings.SplitSeq(of[2], ",") {
+				if _, twice := h.V1[option]; !twice && slices.Contains(controllers, option) {
+					tree.Controller = option
+					h.V1[option] = tree
+				}
+			}
+		case of[0] == "cgroup2" && h.V2.Dir == "":
+			h.V2 = tree
 		}
 	}
 	switch {
-	case v1 && v2:
+	case v1 && h.V2.Dir != "":
 		h.Mode = Hybrid
-	case v2:
+	case h.V2.Dir != "":
 		h.Mode = V2
 	case v1:
 		h.Mode = V1
@@ -88,38 +125,42 @@ func unescape(s string) string {
 
 // Of returns the folder of the group that a process is in. proc is "/proc", pid a number
 // or "self".
-func (h Hierarchy) Of(proc, pid string) (string, error) {
+func (t Tree) Of(proc, pid string) (string, error) {
 	b, err := os.ReadFile(filepath.Join(proc, pid, "cgroup"))
 	if err != nil {
 		return "", err
 	}
-	return h.locate(string(b))
+	return t.locate(string(b))
 }
 
-// locate turns the line "0::<group>" of /proc/<pid>/cgroup into a folder.
-func (h Hierarchy) locate(groups string) (string, error) {
+// locate turns the tree's line of /proc/<pid>/cgroup into a folder: "0::<group>", or
+// "<number>:<controllers>:<group>" in version 1.
+func (t Tree) locate(groups string) (string, error) {
 	for line := range strings.Lines(groups) {
-		name, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "0::")
-		if !ok {
+		number, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ":")
+		has, name, ok := strings.Cut(rest, ":")
+		mine := t.Controller == "" && number == "0" && has == "" ||
+			t.Controller != "" && slices.Contains(strings.Split(has, ","), t.Controller)
+		if !ok || !mine {
 			continue
 		}
 		name = strings.TrimSuffix(name, " (deleted)")
 		rel := name
-		if h.root != "/" {
-			if rel, ok = strings.CutPrefix(name, h.root); !ok || rel != "" && rel[0] != '/' {
+		if t.root != "/" {
+			if rel, ok = strings.CutPrefix(name, t.root); !ok || rel != "" && rel[0] != '/' {
 				return "", ErrUnseen
 			}
 		}
-		if h.Dir == "" || rel == "/.." || strings.HasPrefix(rel, "/../") {
+		if t.Dir == "" || rel == "/.." || strings.HasPrefix(rel, "/../") {
 			return "", ErrUnseen
 		}
-		return path.Join(h.Dir, rel), nil
+		return path.Join(t.Dir, rel), nil
 	}
 	return "", ErrUnseen
 }
 
 // Holds tells whether a process is in a group, or in one below it. proc is "/proc".
-func (h Hierarchy) Holds(proc string, g Group, pid int) bool {
-	dir, err := h.Of(proc, strconv.Itoa(pid))
+func (t Tree) Holds(proc string, g Group, pid int) bool {
+	dir, err := t.Of(proc, strconv.Itoa(pid))
 	return err == nil && (dir == g.dir || strings.HasPrefix(dir, g.dir+"/"))
 }

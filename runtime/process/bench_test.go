@@ -42,7 +42,7 @@ func BenchmarkLifeBare(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	own, err := tree.Of("/proc", "self")
+	own, err := tree.V2.Of("/proc", "self")
 	if err != nil {
 		b.Skip(err)
 	}

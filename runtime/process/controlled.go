@@ -15,33 +15,72 @@ import (
 	"github.com/cloudname/nodee/runtime/supervise"
 )
 
-// controlled is a control group.
+// controlled is a control group: of version 2, or of the freezer of version 1.
 type controlled struct {
 	cgroup.Group
-	tree cgroup.Hierarchy
+	tree cgroup.Tree
 }
 
-func (g controlled) lives() (bool, error) { return g.Populated() }
+func (g controlled) v1() bool { return g.tree.Controller != "" }
+
+func (g controlled) lives() (bool, error) {
+	if !g.v1() {
+		return g.Populated()
+	}
+	pids, err := g.Procs()
+	for _, pid := range pids {
+		// Old kernels list zombies too.
+		if s, e := readStat(pid); e == nil && !s.dead() {
+			return true, nil
+		}
+	}
+	return false, err
+}
 
 func (g controlled) signal(sig unix.Signal) error {
 	return signalEach(sig, g.Procs, func(pid int) bool { return g.tree.Holds("/proc", g.Group, pid) })
 }
 
 func (g controlled) kill() error {
+	if g.v1() {
+		return g.killFrozen()
+	}
 	if err := g.Kill(); !errors.Is(err, cgroup.ErrNoKill) {
 		return err
 	}
 	return g.signal(unix.SIGKILL)
 }
 
-func (g controlled) wait(ctx context.Context) error { return g.Wait(ctx) }
+// killFrozen kills what cannot fork meanwhile: nothing escapes between listing and killing.
+func (g controlled) killFrozen() error {
+	err := g.Freeze()
+	if errors.Is(err, fs.ErrNotExist) && !g.Exists() {
+		return nil
+	}
+	return errors.Join(err, g.signal(unix.SIGKILL), g.Thaw())
+}
+
+func (g controlled) wait(ctx context.Context) error {
+	if !g.v1() {
+		return g.Wait(ctx)
+	}
+	return poll(ctx, func() (bool, error) {
+		lives, err := g.lives()
+		return !lives, err
+	})
+}
 
 func (g controlled) remove() error { return g.Remove() }
 
 // controlledYard holds control groups.
 type controlledYard struct {
-	tree  cgroup.Hierarchy
-	bases []string // where groups may stand; new ones are made in the first, if any may be made
+	ground ground
+	bases  []string // where groups may stand; new ones are made in the first, if any may be made
+}
+
+// group returns the group of a folder.
+func (y *controlledYard) group(dir string) controlled {
+	return controlled{cgroup.At(dir), y.ground.TreeOf(dir)}
 }
 
 func (y *controlledYard) prepare(name string) (*plot, error) {
@@ -51,26 +90,24 @@ func (y *controlledYard) prepare(name string) (*plot, error) {
 		}
 	}
 	dir := filepath.Join(y.bases[0], name)
-	g, err := cgroup.Make(dir)
-	if errors.Is(err, fs.ErrNotExist) { // the last Close removed the base
-		if _, err = cgroup.Make(y.bases[0]); err == nil || errors.Is(err, fs.ErrExist) {
-			g, err = cgroup.Make(dir)
-		}
-	}
+	g := cgroup.At(dir)
+	err := makeBelow(dir)
 	if err != nil {
 		return nil, err
 	}
-	f, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
+	// A note is a help for Find, which can do without.
+	p := &plot{group: dir, into: -1, note: func(handle []byte) { _ = g.SetNote(handle) }, done: func() {}}
+	if home, ok := y.ground.homes[y.ground.TreeOf(dir).Controller]; ok {
+		// Version 1 does not tell whether anything ever ran here: the note says that it may have.
+		p.note([]byte("{}"))
+		p.seats = []seat{{Group: g, home: home}}
+		return p, nil
+	}
+	if p.into, err = unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err != nil {
 		return nil, errors.Join(fmt.Errorf("cannot open control group %s: %w", dir, err), g.Remove())
 	}
-	return &plot{
-		group: dir,
-		into:  f,
-		// A note is a help for Find, which can do without.
-		note: func(handle []byte) { _ = g.SetNote(handle) },
-		done: func() { unix.Close(f) },
-	}, nil
+	p.done = func() { unix.Close(p.into) }
+	return p, nil
 }
 
 func (y *controlledYard) at(name string) (cgroup.Group, bool) {
@@ -87,7 +124,7 @@ func (y *controlledYard) find(_ context.Context, name string) (record, error) {
 	if !ok {
 		return record{}, supervise.ErrNeverStarted
 	}
-	lives, err := g.Populated()
+	lives, err := y.group(g.Dir()).lives()
 	if err != nil {
 		return record{}, err
 	}
@@ -144,7 +181,7 @@ func (y *controlledYard) list() (map[string]bool, error) {
 			return nil, err
 		}
 		for _, name := range names {
-			if all[name], err = cgroup.At(filepath.Join(base, name)).Populated(); err != nil {
+			if all[name], err = y.group(filepath.Join(base, name)).lives(); err != nil {
 				return nil, err
 			}
 		}
@@ -171,9 +208,8 @@ func (y *controlledYard) close() error {
 		if err != nil {
 			return fmt.Errorf("cannot clear control group %s: %w", base, err)
 		}
-		err = unix.Rmdir(base)
-		if err != nil && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.EBUSY) && !errors.Is(err, unix.ENOTEMPTY) {
-			return fmt.Errorf("cannot remove control group %s: %w", base, err)
+		if err := removeBase(base); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -21,7 +21,7 @@ func (l *Launcher) Exec(ctx context.Context, h supervise.Handle, launch supervis
 	if err != nil {
 		return supervise.Exit{}, err
 	}
-	helper, err := s.help(launch, l.prefix)
+	helper, err := l.help(s, launch)
 	if err != nil {
 		return supervise.Exit{}, fmt.Errorf("cannot run a helper beside %s: %w", s.rec.Name, err)
 	}
@@ -38,7 +38,7 @@ func (l *Launcher) Exec(ctx context.Context, h supervise.Handle, launch supervis
 
 // help starts a helper in the group, unless the start has ended or is being stopped: then
 // nobody would look after what the helper leaves.
-func (s *start) help(launch supervise.Launch, prefix string) (spawned, error) {
+func (l *Launcher) help(s *start, launch supervise.Launch) (spawned, error) {
 	s.gate.Lock()
 	defer s.gate.Unlock()
 	lives, err := s.lives()
@@ -52,8 +52,10 @@ func (s *start) help(launch supervise.Launch, prefix string) (spawned, error) {
 	if err != nil {
 		return spawned{}, err
 	}
-	into := -1
-	if g, ok := s.group.(controlled); ok {
+	into, seats := -1, l.limits.seats(s.rec.Name)
+	if g, ok := s.group.(controlled); ok && g.v1() {
+		seats = append(seats, seat{Group: g.Group, home: l.ground.homes[g.tree.Controller]})
+	} else if ok {
 		dir, err := g.Open()
 		if err != nil {
 			return spawned{}, err
@@ -61,5 +63,10 @@ func (s *start) help(launch supervise.Launch, prefix string) (spawned, error) {
 		defer dir.Close()
 		into = int(dir.Fd())
 	}
-	return spawn(launch, markOf(prefix, key.Start), into)
+	var child spawned
+	err = within(seats, func() (err error) {
+		child, err = spawn(launch, markOf(l.prefix, key.Start), into, l.features.Limits)
+		return err
+	})
+	return child, err
 }

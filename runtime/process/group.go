@@ -92,7 +92,8 @@ type yard interface {
 // plot is the place of a start that is about to begin.
 type plot struct {
 	group string       // its control group's folder, empty without one
-	into  int          // a descriptor of that folder, -1 without one
+	into  int          // a descriptor of that folder, for the child to be cloned into it; -1 without one
+	seats []seat       // groups of version 1 that the child is to be born into
 	note  func([]byte) // writes the handle down beside the start, where that is possible
 	done  func()       // lets the place go: the program runs, or never will
 }

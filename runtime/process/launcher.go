@@ -28,8 +28,9 @@ type Launcher struct {
 	boot     string
 	prefix   string // the hash of this prefix: see Config
 	folder   string // the name of the folder that this prefix's control groups stand in
-	tree     cgroup.Hierarchy
+	ground   ground
 	yard     yard
+	limits   *limiter
 	features Features
 
 	behind behind
@@ -62,13 +63,13 @@ func open(cfg Config, tree cgroup.Hierarchy) (*Launcher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot set up the launcher: %w", err)
 	}
-	folder := "nodee-" + cfg.PrefixHash
-	yard, features, err := openYard(cfg.StateDir, cfg.PrefixHash, folder, boot, tree)
+	g := survey(tree)
+	yard, limits, features, err := openYard(cfg.StateDir, cfg.PrefixHash, boot, g)
 	if err != nil {
 		return nil, fmt.Errorf("cannot set up the launcher: %w", err)
 	}
 	return &Launcher{
-		boot: boot, prefix: cfg.PrefixHash, folder: folder, tree: tree, yard: yard, features: features,
+		boot: boot, prefix: cfg.PrefixHash, folder: folderOf(cfg.PrefixHash), ground: g, yard: yard, limits: limits, features: features,
 		starts: map[string]*start{}, begin: map[string]chan struct{}{},
 	}, nil
 }
@@ -107,16 +108,25 @@ func (l *Launcher) Start(ctx context.Context, key supervise.Key, launch supervis
 		return nil, fmt.Errorf("cannot start %s: %w", name, err)
 	}
 	defer p.done()
-	s, err := l.begins(launch, key, name, p)
+	var s *start
+	if err = l.limits.limit(name, p, limitsOf(launch.Limits)); err != nil {
+		err = fmt.Errorf("cannot limit %s: %w", name, err)
+	} else {
+		s, err = l.begins(launch, key, name, p)
+	}
 	if err != nil {
-		return nil, errors.Join(err, l.yard.remove(name))
+		return nil, errors.Join(err, l.removePlace(name))
 	}
 	return s.rec.handle(), nil
 }
 
 // begins starts the main process and makes it known.
 func (l *Launcher) begins(launch supervise.Launch, key supervise.Key, name string, p *plot) (*start, error) {
-	child, err := spawn(launch, markOf(l.prefix, key.Start), p.into)
+	var child spawned
+	err := within(p.seats, func() (err error) {
+		child, err = spawn(launch, markOf(l.prefix, key.Start), p.into, l.features.Limits)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -130,11 +140,17 @@ func (l *Launcher) begins(launch supervise.Launch, key supervise.Key, name strin
 		return nil, errors.Join(fmt.Errorf("cannot identify %s, which was killed again: %w", launch.Path, err), child.discard())
 	}
 	p.note(rec.handle())
-	s := newStart(rec, l.groupOf(rec), child.main)
+	s := newStart(rec, l.groupOf(rec), l.limits, child.main)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.starts[name] = s
 	return s, nil
+}
+
+// removePlace removes the place of a start of which nothing lives: what limited it, then what
+// says that it was.
+func (l *Launcher) removePlace(name string) error {
+	return errors.Join(l.limits.remove(name), l.yard.remove(name))
 }
 
 // alone waits until no other Start or Find of the same name is under way.
@@ -170,7 +186,7 @@ func (l *Launcher) known(name string) *start {
 
 func (l *Launcher) groupOf(rec record) group {
 	if rec.Group != "" {
-		return controlled{cgroup.At(rec.Group), l.tree}
+		return controlled{cgroup.At(rec.Group), l.ground.TreeOf(rec.Group)}
 	}
 	key, _ := parseName(rec.Name) // records hold names that were parsed before
 	file := ""
@@ -196,7 +212,7 @@ func (l *Launcher) at(h supervise.Handle) (*start, error) {
 	if err != nil && !errors.Is(err, errGone) {
 		return nil, err
 	}
-	s := newStart(rec, l.groupOf(rec), main)
+	s := newStart(rec, l.groupOf(rec), l.limits, main)
 	if main != nil {
 		l.starts[rec.Name] = s
 	}
@@ -250,7 +266,7 @@ func (l *Launcher) Find(ctx context.Context, key supervise.Key) (supervise.Handl
 func (l *Launcher) find(ctx context.Context, name string) (supervise.Handle, error) {
 	rec, err := l.yard.find(ctx, name)
 	if errors.Is(err, supervise.ErrNeverStarted) {
-		err = errors.Join(err, l.yard.remove(name))
+		err = errors.Join(err, l.removePlace(name))
 	}
 	if err != nil {
 		err = fmt.Errorf("cannot find %s: %w", name, err)

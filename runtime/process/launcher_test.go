@@ -218,7 +218,7 @@ func TestGroupsOfAnEarlierDaemon(t *testing.T) {
 	if first.Features().Cgroup == "none" {
 		t.Skip("no control groups here: ", first.Features().Why)
 	}
-	own, err := first.tree.Of("/proc", "self")
+	own, err := first.ground.V2.Of("/proc", "self")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -230,7 +230,7 @@ func TestGroupsOfAnEarlierDaemon(t *testing.T) {
 	base := filepath.Join(elsewhere.Dir(), first.folder)
 	here := filepath.Join(own, first.folder)
 	remember := func(dirs ...string) {
-		if err := writeBases(filepath.Join(state, "cgroups.json"), bases{first.boot, dirs}); err != nil {
+		if err := writeBases(filepath.Join(state, "cgroups.json"), bases{Boot: first.boot, Dirs: dirs}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -293,7 +293,7 @@ func TestAHandleOfAnotherPrefixIsLeftAlone(t *testing.T) {
 		t.Errorf("it was ended: %v", err)
 	}
 	copied := t.TempDir()
-	if err := writeBases(filepath.Join(copied, "cgroups.json"), bases{theirs.boot, theirs.yard.(*controlledYard).bases}); err != nil {
+	if err := writeBases(filepath.Join(copied, "cgroups.json"), bases{Boot: theirs.boot, Dirs: theirs.yard.(*controlledYard).bases}); err != nil {
 		t.Fatal(err)
 	}
 	third := newLauncher(t, copied)
@@ -339,10 +339,10 @@ func TestACopyWithoutGroupsLeavesTheOtherAlone(t *testing.T) {
 func TestMemoryEndsWithTheBoot(t *testing.T) {
 	state := t.TempDir()
 	file := filepath.Join(state, "cgroups.json")
-	if err := writeBases(file, bases{"earlier", []string{"/nodee-a"}}); err != nil {
+	if err := writeBases(file, bases{Boot: "earlier", Dirs: []string{"/nodee-a"}}); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := readBases(file, "nodee-a", "now"); err != nil || len(got) > 0 {
+	if got, err := readBases(file, "nodee-a", "now"); err != nil || len(got.Dirs) > 0 {
 		t.Errorf("readBases = %v, %v; want nothing", got, err)
 	}
 	old := filepath.Join(state, "starts", "earlier", "service:a@1")

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strconv"
 	"syscall"
@@ -17,46 +18,67 @@ import (
 	"github.com/cloudname/nodee/runtime/cgroup"
 )
 
-// Features says how the processes of a start are kept together.
-type Features struct {
-	Cgroup string // "v2", "hybrid" (version 2 beside version 1), or "none": sessions and /proc
-	Why    string // why there are no control groups
-}
-
-// openYard chooses where groups are made: control groups where they work, else markers.
-func openYard(state, prefix, folder, boot string, tree cgroup.Hierarchy) (yard, Features, error) {
-	file := filepath.Join(state, "cgroups.json")
+// openYard chooses where groups are made: control groups where they work, else markers. It
+// also finds out what can be limited.
+func openYard(state, prefix, boot string, g ground) (yard, *limiter, Features, error) {
+	file, folder := filepath.Join(state, "cgroups.json"), folderOf(prefix)
 	known, err := readBases(file, folder, boot)
 	if err != nil {
-		return nil, Features{}, err
+		return nil, nil, Features{}, err
 	}
-	before := &controlledYard{tree: tree, bases: known}
-	base, problem := chooseBase(known, folder, tree)
-	if problem != nil {
+	before := &controlledYard{ground: g, bases: known.Dirs}
+	base, problem := chooseBase(known.Dirs, folder, g)
+	now := bases{Boot: boot, Dirs: known.Dirs}
+	features := Features{Cgroup: string(g.Mode)}
+	var y yard = before
+	var has []string
+	if problem == nil {
+		now.Dirs = newestFirst(base, known.Dirs)
+		before.bases = now.Dirs
+		has = cgroup.At(base).Offers()
+	} else {
+		features = Features{Cgroup: "none", Why: problem.Error()}
 		dir, err := openMarkers(state, boot+"."+prefix)
-		return &looseYard{dir: dir, prefix: prefix, before: before}, Features{Cgroup: "none", Why: problem.Error()}, err
+		if err != nil {
+			return nil, nil, features, err
+		}
+		y = &looseYard{dir: dir, prefix: prefix, before: before}
 	}
-	if len(known) == 0 || known[0] != base {
-		others := slices.DeleteFunc(known, func(d string) bool { return d == base })
-		before.bases = append([]string{base}, others...)
-		err = writeBases(file, bases{boot, before.bases})
+	limits := openLimiter(g, folder, has, known.Limits)
+	now.Limits = limits.bases
+	features.Limits = limits.features()
+	if !reflect.DeepEqual(now, known) && len(now.Dirs)+len(now.Limits) > 0 {
+		err = writeBases(file, now)
 	}
-	return before, Features{Cgroup: string(tree.Mode)}, err
+	return y, limits, features, err
+}
+
+// folderOf names the folders that a prefix's control groups stand in.
+func folderOf(prefix string) string { return "nodee-" + prefix }
+
+// newestFirst puts a folder in front of others.
+func newestFirst(dir string, others []string) []string {
+	return append([]string{dir}, slices.DeleteFunc(slices.Clone(others), func(d string) bool { return d == dir })...)
 }
 
 // bases is what is remembered of where this prefix's groups stand.
 type bases struct {
-	Boot string   `json:"boot"`
-	Dirs []string `json:"dirs"` // the newest first
+	Boot   string              `json:"boot"`
+	Dirs   []string            `json:"dirs"`             // of the groups that hold starts together, the newest first
+	Limits map[string][]string `json:"limits,omitempty"` // the same for groups of version 1 that limit, by controller
 }
 
 // chooseBase returns the folder for new control groups, or why there is none. A daemon that
 // was started from another group than the last one goes on with the old folder where it may.
-func chooseBase(known []string, folder string, tree cgroup.Hierarchy) (string, error) {
+func chooseBase(known []string, folder string, g ground) (string, error) {
+	tree := g.V2
 	if tree.Dir == "" {
-		return "", fmt.Errorf("cgroup2 is not mounted (control groups: %s)", tree.Mode)
+		tree = g.V1[cgroup.Freezer]
 	}
-	if len(known) > 0 && tryBase(known[0]) == nil {
+	if tree.Dir == "" {
+		return "", fmt.Errorf("neither cgroup2 nor the freezer of version 1 is mounted (control groups: %s)", g.Mode)
+	}
+	if len(known) > 0 && g.tryBase(known[0]) == nil {
 		return known[0], nil
 	}
 	own, err := tree.Of("/proc", "self")
@@ -64,29 +86,32 @@ func chooseBase(known []string, folder string, tree cgroup.Hierarchy) (string, e
 		return "", fmt.Errorf("cannot make control groups: %w", err)
 	}
 	base := filepath.Join(own, folder)
-	return base, tryBase(base)
+	return base, g.tryBase(base)
 }
 
 // readBases returns what is remembered of this boot. A prefix that was moved or copied
 // remembers the folders of the other one, which may still run what stands in them.
-func readBases(file, folder, boot string) ([]string, error) {
+func readBases(file, folder, boot string) (bases, error) {
+	var known bases
 	b, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return bases{}, nil
 	}
 	if err != nil {
-		return nil, err
+		return bases{}, err
 	}
-	var known bases
 	if err := json.Unmarshal(b, &known); err != nil {
-		return nil, fmt.Errorf("cannot read %s, remove it when nothing runs: %w", file, err)
+		return bases{}, fmt.Errorf("cannot read %s, remove it when nothing runs: %w", file, err)
 	}
 	if known.Boot != boot {
-		return nil, nil
+		return bases{}, nil
 	}
-	return slices.DeleteFunc(known.Dirs, func(d string) bool {
-		return filepath.Base(d) != folder || !cgroup.At(filepath.Dir(d)).Exists()
-	}), nil
+	other := func(d string) bool { return filepath.Base(d) != folder || !cgroup.At(filepath.Dir(d)).Exists() }
+	known.Dirs = slices.DeleteFunc(known.Dirs, other)
+	for controller, dirs := range known.Limits {
+		known.Limits[controller] = slices.DeleteFunc(dirs, other)
+	}
+	return known, nil
 }
 
 func writeBases(file string, b bases) error {
@@ -102,28 +127,25 @@ const probe = "probe-"
 
 // tryBase finds out whether processes can be started into groups in a folder: by starting
 // what cannot exist. With control groups that work, this is all that is missing.
-func tryBase(base string) (err error) {
+func (g ground) tryBase(base string) (err error) {
 	defer func() {
 		if err != nil {
 			_ = unix.Rmdir(base) // nothing but an empty folder can be lost
 		}
 	}()
-	if _, err := cgroup.Make(base); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	g, err := cgroup.Make(filepath.Join(base, probe+strconv.Itoa(os.Getpid())))
+	y := &controlledYard{ground: g, bases: []string{base}}
+	p, err := y.prepare(probe + strconv.Itoa(os.Getpid()))
 	if err != nil {
 		return err
 	}
-	defer g.Remove()
-	f, err := g.Open()
-	if err != nil {
-		return err
-	}
-	defer f.Close()
+	defer func() { _ = cgroup.At(p.group).Remove() }()
+	defer p.done()
 	nowhere := "/proc/self/nodee-probe"
-	_, err = syscall.ForkExec(nowhere, []string{nowhere}, &syscall.ProcAttr{
-		Sys: &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(f.Fd())},
+	err = within(p.seats, func() error {
+		_, err := syscall.ForkExec(nowhere, []string{nowhere}, &syscall.ProcAttr{
+			Sys: &syscall.SysProcAttr{UseCgroupFD: p.into >= 0, CgroupFD: p.into},
+		})
+		return err
 	})
 	if errors.Is(err, unix.ENOENT) {
 		return nil

@@ -13,9 +13,19 @@ import (
 // ways are those in which processes are kept together.
 var ways = map[string]launchertest.Open{
 	"groups": func(state string) (supervise.Launcher, error) { return New(testConfig(state)) },
+	"v1":     openV1,
 	"loose": func(state string) (supervise.Launcher, error) {
 		return open(testConfig(state), cgroup.Hierarchy{Mode: cgroup.None})
 	},
+}
+
+// openV1 makes a launcher that sees no cgroup2, as where there is version 1 alone.
+func openV1(state string) (supervise.Launcher, error) {
+	tree, err := cgroup.Discover("/proc")
+	if err != nil {
+		return nil, err
+	}
+	return open(testConfig(state), cgroup.Hierarchy{Mode: cgroup.V1, V1: tree.V1})
 }
 
 // testConfig gives each test's state a prefix of its own.
@@ -40,7 +50,7 @@ func TestLauncher(t *testing.T) {
 			if err := l.(*Launcher).Close(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			if way == "groups" && features.Cgroup == "none" {
+			if way != "loose" && features.Cgroup == "none" {
 				t.Skip("no control groups here: ", features.Why)
 			}
 			launchertest.Run(t, way, open)
@@ -50,6 +60,15 @@ func TestLauncher(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	noneLeft(t, tree.V2)
+	for _, v1 := range tree.V1 {
+		noneLeft(t, v1)
+	}
+}
+
+// noneLeft checks that no test has left a control group in a tree.
+func noneLeft(t *testing.T, tree cgroup.Tree) {
+	t.Helper()
 	own, err := tree.Of("/proc", "self")
 	if err != nil {
 		return // there are none

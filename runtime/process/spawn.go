@@ -24,7 +24,7 @@ type spawned struct {
 // spawn starts a program in a session of its own, and in a control group where into is its
 // descriptor and not -1. It returns once the program was executed. All that a process is
 // given is put together here.
-func spawn(l supervise.Launch, start string, into int) (spawned, error) {
+func spawn(l supervise.Launch, start string, into int, means Means) (spawned, error) {
 	files, err := openStreams(l)
 	defer func() {
 		for _, fd := range files {
@@ -35,7 +35,7 @@ func spawn(l supervise.Launch, start string, into int) (spawned, error) {
 		return spawned{}, err
 	}
 	fd := -1
-	pid, err := syscall.ForkExec(l.Path, l.Args, &syscall.ProcAttr{
+	pid, err := fork(l, &syscall.ProcAttr{
 		Dir:   l.Dir,
 		Env:   append(slices.Clip(l.Env), startID+"="+start),
 		Files: files,
@@ -46,7 +46,10 @@ func spawn(l supervise.Launch, start string, into int) (spawned, error) {
 			CgroupFD:    into,
 			PidFD:       &fd,
 		},
-	})
+	}, rlimitsOf(l.Limits, means))
+	if errors.Is(err, errUnlimited) {
+		return spawned{}, fmt.Errorf("cannot run %s: %w", l.Path, err)
+	}
 	if err != nil {
 		return spawned{}, explain(err, l)
 	}

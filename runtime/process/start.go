@@ -16,7 +16,8 @@ import (
 type start struct {
 	rec   record
 	group group
-	main  *pidfd // nil when the main process was gone when we first looked
+	extra *limiter // what limits it beside its group
+	main  *pidfd   // nil when the main process was gone when we first looked
 
 	turn  chan struct{} // who put a token in waits for the end, on behalf of all
 	ended chan struct{} // closed once the main process has ended and exit is set
@@ -32,8 +33,8 @@ type start struct {
 	stopped bool
 }
 
-func newStart(rec record, g group, main *pidfd) *start {
-	s := &start{rec: rec, group: g, main: main, turn: make(chan struct{}, 1), ended: make(chan struct{})}
+func newStart(rec record, g group, extra *limiter, main *pidfd) *start {
+	s := &start{rec: rec, group: g, extra: extra, main: main, turn: make(chan struct{}, 1), ended: make(chan struct{})}
 	if main == nil {
 		s.exit = supervise.Exit{At: time.Now()}
 		close(s.ended)
@@ -90,7 +91,20 @@ func (s *start) learn() {
 	}
 	status, known := s.status()
 	s.exit = exitOf(status, known, time.Now())
+	s.exit.OOM = s.exit.Signal == "KILL" && s.oomKills() > 0
 	close(s.ended)
+}
+
+// oomKills counts what of the start the kernel has killed because memory was short.
+func (s *start) oomKills() int {
+	kills := 0
+	if g, ok := s.group.(controlled); ok {
+		kills = g.OOMKills()
+	}
+	for _, seat := range s.extra.seats(s.rec.Name) {
+		kills += seat.OOMKills()
+	}
+	return kills
 }
 
 // lives tells whether anything of the start lives. The main process counts also where it

@@ -111,7 +111,7 @@ func (s *start) kill(ctx context.Context) error {
 // kernel is not done with it yet.
 func (l *Launcher) bury(s *start) {
 	s.letGo()
-	l.behind.remove(s.group)
+	l.behind.remove(limited{s.group, l.limits, s.rec.Name})
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s.stopped = true
@@ -157,7 +157,7 @@ func (l *Launcher) Sweep(_ context.Context, needed func(supervise.Key) bool) err
 		if parseErr != nil || lives || l.known(name) != nil || needed(key) {
 			continue
 		}
-		err = errors.Join(err, l.yard.remove(name))
+		err = errors.Join(err, l.removePlace(name))
 	}
 	if err != nil {
 		return fmt.Errorf("cannot sweep up after earlier starts: %w", err)
@@ -187,5 +187,5 @@ func (l *Launcher) Close(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("cannot remove the groups of what was stopped: %w", left)
 	}
-	return l.yard.close()
+	return errors.Join(l.limits.close(), l.yard.close())
 }

@@ -18,7 +18,7 @@ import (
 
 // reserved are the keys of a spec whose meaning is settled, and which are refused until
 // they are built.
-var reserved = []string{"files", "notify", "depends_on", "limits", "access",
+var reserved = []string{"files", "notify", "depends_on", "access",
 	"logs", "value", "memory_expected", "memory_peak", "exclusive"}
 
 var (
@@ -49,6 +49,9 @@ func read(r *reader) Spec {
 	portsGiven, _ := r.table["ports"].(map[string]any)
 	s.Checks = readChecks(r, portsGiven)
 	readReadyTimeout(r, &s.ReadyTimeout)
+	if sub, ok := r.sub("limits"); ok {
+		s.Limits = readLimits(sub)
+	}
 	before := len(*r.faults)
 	r.finish(reserved...)
 	if before == len(*r.faults) && before == 0 {

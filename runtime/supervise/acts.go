@@ -104,7 +104,10 @@ func (u *unit) spawned(handle Handle, err error) {
 	u.pid = u.cfg.Launcher.PID(handle)
 	u.saveOrSay()
 	u.watch()
-	const why = "it was started"
+	why := "it was started"
+	if u.outfit.Note != "" {
+		why += "; " + u.outfit.Note
+	}
 	if u.state == Starting && !u.cfg.Desires.Confirm(u.name, u.rec.Run, func() { u.event(service.EventStarted, why) }) {
 		u.feed(Unwanted, "it is no longer wanted")
 		return
@@ -139,7 +142,7 @@ func (u *unit) ended(x Exit) {
 	if x.Signal != "" {
 		exit.Signal = &x.Signal
 	}
-	exit.Why = Ended(exit)
+	exit.Why = Ended(exit) + u.shortOf(exit)
 	if c := u.rec.Condemned; c != nil {
 		exit.Why = c.Why + "; told to end, it " + exit.Why
 	}
@@ -170,10 +173,20 @@ func (u *unit) reason(x Exit) service.Reason {
 		return service.ReasonStop
 	case x.Code != nil:
 		return service.ReasonExited
+	case x.OOM:
+		return service.ReasonOOM
 	case x.Signal != "":
 		return service.ReasonKilled
 	}
 	return service.ReasonUnknown
+}
+
+// shortOf names the limit that may stand behind an end.
+func (u *unit) shortOf(e service.Exit) string {
+	if memory := u.rec.Spec.Limits.Memory; e.Reason == service.ReasonOOM && memory > 0 {
+		return fmt.Sprintf(" (limits.memory %s)", memory)
+	}
+	return ""
 }
 
 // end stops the start on record. One of which nobody knows yet whether it came to anything is

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/cloudname/nodee/runtime/service"
 )
 
 // Key names one start of one unit. The same key always means the same start: a launcher
@@ -20,13 +22,14 @@ type Handle []byte
 
 // Launch says what to run. Nothing in it is looked up or expanded any further.
 type Launch struct {
-	Path   string   // the program, an absolute path
-	Args   []string // its arguments, the program's own name first
-	Env    []string // its whole environment, "NAME=value"
-	Dir    string   // its working directory, absolute
-	Stdout string   // the file that its standard output is appended to; empty: /dev/null
-	Stderr string   // the same for standard error
-	As     *Account // whom it runs as; nil: the daemon's own account
+	Path   string         // the program, an absolute path
+	Args   []string       // its arguments, the program's own name first
+	Env    []string       // its whole environment, "NAME=value"
+	Dir    string         // its working directory, absolute
+	Stdout string         // the file that its standard output is appended to; empty: /dev/null
+	Stderr string         // the same for standard error
+	As     *Account       // whom it runs as; nil: the daemon's own account
+	Limits service.Limits // what it may use; what the host cannot enforce is left out
 }
 
 // Account is whom a process runs as.
@@ -42,6 +45,7 @@ type Exit struct {
 	Code   *int      // the exit code
 	Signal string    // the signal's name without SIG: "KILL"
 	At     time.Time // when it was noticed
+	OOM    bool      // the kernel killed it, or something of its group, because memory was short
 }
 
 // Halt is how to stop a start.

@@ -1,6 +1,7 @@
 package supervise
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"time"
@@ -28,10 +29,9 @@ type Verdict struct {
 // random a number from 0 up to 1 for the jitter. The formula of the delay is the one of the
 // contract: min(cap, base*factor^(n-1)), times 1 plus or minus jitter, uniformly.
 func Judge(p service.Restart, e service.Exit, ran time.Duration, t Tries, now time.Time, random float64) Verdict {
-	class, how := p.Classify(e.Code), Ended(e)
+	class, how := p.Classify(e.Code), cmp.Or(e.Why, Ended(e))
 	if e.Reason == service.ReasonLiveness || e.Reason == service.ReasonTimeout {
-		// How it ended says no more than how it takes being told to.
-		class, how = service.Unclean, e.Why
+		class = service.Unclean // how it ended says no more than how it takes being told to
 	}
 	switch {
 	case class == service.Fatal:
@@ -104,6 +104,8 @@ func Ended(e service.Exit) string {
 	switch {
 	case e.Code != nil:
 		return fmt.Sprintf("exited with %d", *e.Code)
+	case e.Reason == service.ReasonOOM:
+		return "was killed by the kernel: out of memory"
 	case e.Signal != nil:
 		return "ended by signal " + *e.Signal
 	}

@@ -84,6 +84,7 @@ type Outfit struct {
 	Launch    Launch
 	Drain     service.Drain // how it is told to finish, rendered
 	DrainExec *Launch       // the command of a drain, if that is the way
+	Note      string        // what of the spec this host cannot do, for people; empty: nothing
 
 	Checks    []service.Check   // rendered, in the order of the spec
 	CheckExec map[string]Launch // the commands of those of type exec, by the check's name

@@ -25,6 +25,7 @@ type world struct {
 	startErr, prepareErr, findErr       error
 	stopErr                             error
 
+	note    string           // of every outfit
 	answers map[string]error // of checks, by name; none: it passes
 	tries   map[string]int   // of checks, by name
 	asked   time.Duration    // how long an answer takes
@@ -273,7 +274,7 @@ func (w *world) Prepare(ctx context.Context, j Job) (Outfit, error) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return Outfit{}, w.prepareErr
+	return Outfit{Note: w.note}, w.prepareErr
 }
 
 func (w *world) Save(_ string, r Record) error {

@@ -1,0 +1,65 @@
+package service
+
+import (
+	"math"
+
+	"github.com/cloudname/nodee/internal/quantity"
+)
+
+// Limits say what a service may use at most. A zero, and a Core of nil, is no limit.
+type Limits struct {
+	Memory quantity.Size  `json:"memory,omitzero"` // of all its processes together, swap included
+	CPU    float64        `json:"cpu,omitzero"`    // cores, of all its processes together
+	PIDs   int            `json:"pids,omitzero"`   // processes and threads
+	NoFile int            `json:"nofile,omitzero"` // open files of each process
+	Core   *quantity.Size `json:"core,omitzero"`   // the size of a core dump; 0: none is written
+}
+
+// What limits may be: less memory lets no program start, less of a core is no use to the kernel.
+const (
+	leastMemory = 1 << 20
+	leastCPU    = 0.01
+	mostCPU     = 65536
+	mostPIDs    = 1 << 22 // as many as a kernel ever has
+	leastFiles  = 3       // standard input, output and error
+	mostFiles   = 1 << 30
+)
+
+func readLimits(r *reader) (l Limits) {
+	if r.size("memory", &l.Memory) && l.Memory < leastMemory {
+		r.fault("memory", l.Memory.String(), "must be 1MiB at least; leave it out for no limit")
+	}
+	r.number("cpu", &l.CPU, leastCPU, mostCPU)
+	r.whole("pids", &l.PIDs, 1, mostPIDs)
+	r.whole("nofile", &l.NoFile, leastFiles, mostFiles)
+	var core quantity.Size
+	if r.size("core", &core) {
+		l.Core = &core
+	}
+	r.finish()
+	return l
+}
+
+// size takes a size: a text with its unit, or a number of bytes.
+func (r *reader) size(key string, into *quantity.Size) bool {
+	v, ok := r.take(key)
+	if !ok {
+		return false
+	}
+	if n, whole := asWhole(v, 0, math.MaxInt); whole {
+		*into = quantity.Size(n)
+		return true
+	}
+	s, ok := v.(string)
+	if !ok {
+		r.fault(key, v, `must be a size such as "64MiB", or a number of bytes, not %s`, kindOf(v))
+		return false
+	}
+	size, err := quantity.ParseSize(s)
+	if err != nil {
+		r.fault(key, s, "%v", err)
+		return false
+	}
+	*into = size
+	return true
+}
