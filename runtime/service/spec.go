@@ -25,8 +25,8 @@ type Spec struct {
 	Ports    map[string]int    `json:"ports"` // by name; 0 asks for one to be assigned
 
 	Checks       []Check           `json:"checks"`
-	ReadyTimeout quantity.Duration `json:"ready_timeout"`   // until a service that is not ready is restarted
-	Limits       Limits            `json:"limits,omitzero"` // what it may use at most
+	ReadyTimeout quantity.Duration `json:"ready_timeout"` // until a service that is not ready is restarted
+	Limits       Limits            `json:"limits"`        // what it may use at most
 }
 
 // Policy says when a process that ended is started again.
