@@ -63,32 +63,36 @@ func startListener(t *testing.T, address string) (port, pid int) {
 
 func TestHolderOfARealPort(t *testing.T) {
 	for _, address := range []string{"127.0.0.1:0", "0.0.0.0:0", "[::1]:0", "[::]:0"} {
-		t.Run(address, func(t *testing.T) {
-			if l, err := net.Listen(network(address), address); err != nil {
-				t.Skip("cannot listen there: ", err)
-			} else {
-				l.Close()
-			}
-			port, pid := startListener(t, address)
-			got, held, err := Host{}.Holder(port, nil)
-			if err != nil || !held {
-				t.Fatalf("held %v, %v", held, err)
-			}
-			host, _, _ := net.SplitHostPort(address)
-			if got.PID != pid || got.Port != port || got.UID != os.Getuid() || got.Address != host || got.Inode == 0 {
-				t.Errorf("held by %+v, want pid %d on %s", got, pid, host)
-			}
-			if want := fmt.Sprintf("port %d is held by %s (pid %d)", port, got.Command, pid); got.String() != want || got.Command == "" {
-				t.Errorf("text %q, want %q", got, want)
-			}
-			if _, held, err = (Host{}).Holder(port, func(p int) bool { return p == pid }); held || err != nil {
-				t.Errorf("the service's own listener counts: %v, %v", held, err)
-			}
-			listening, err := Host{}.Listening()
-			if err != nil || !listening(port) {
-				t.Errorf("not in the list of ports that are listened on: %v", err)
-			}
-		})
+		for _, where := range []Host{{}, {Proc: "/proc"}} {
+			t.Run(address+" by "+where.Proc, func(t *testing.T) { holderOfARealPort(t, where, address) })
+		}
+	}
+}
+
+func holderOfARealPort(t *testing.T, where Host, address string) {
+	if l, err := net.Listen(network(address), address); err != nil {
+		t.Skip("cannot listen there: ", err)
+	} else {
+		l.Close()
+	}
+	port, pid := startListener(t, address)
+	got, held, err := where.Holder(port, nil)
+	if err != nil || !held {
+		t.Fatalf("held %v, %v", held, err)
+	}
+	host, _, _ := net.SplitHostPort(address)
+	if got.PID != pid || got.Port != port || got.UID != os.Getuid() || got.Address != host || got.Inode == 0 {
+		t.Errorf("held by %+v, want pid %d on %s", got, pid, host)
+	}
+	if want := fmt.Sprintf("port %d is held by %s (pid %d)", port, got.Command, pid); got.String() != want || got.Command == "" {
+		t.Errorf("text %q, want %q", got, want)
+	}
+	if _, held, err = where.Holder(port, func(p int) bool { return p == pid }); held || err != nil {
+		t.Errorf("the service's own listener counts: %v, %v", held, err)
+	}
+	listening, err := where.Listening()
+	if err != nil || !listening(port) {
+		t.Errorf("not in the list of ports that are listened on: %v", err)
 	}
 }
 
