@@ -8,11 +8,6 @@ package keeper_test
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
-	"net"
-	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -86,44 +81,16 @@ func TestConfirmIsAgreedOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	before := zxid(t, e.Servers[0])
+	before := e.Changes(1)
 	const times = 5
 	for range times {
 		if err := keeper.Confirm(t.Context(), s); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if got := zxid(t, e.Servers[0]); got != before+times {
+	if got := e.Changes(1); got != before+times {
 		t.Errorf("%d confirmations took the last agreed change from %d to %d", times, before, got)
 	}
-}
-
-var zxidLine = regexp.MustCompile(`Zxid: 0x([0-9a-f]+)`)
-
-// zxid asks a server for the number of the last change that was agreed on.
-func zxid(t *testing.T, server string) int64 {
-	t.Helper()
-	conn, err := net.Dial("tcp", server)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	if _, err := fmt.Fprint(conn, "srvr"); err != nil {
-		t.Fatal(err)
-	}
-	answer, err := io.ReadAll(conn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := zxidLine.FindSubmatch(answer)
-	if m == nil {
-		t.Fatalf("srvr answers %q", answer)
-	}
-	n, err := strconv.ParseInt(string(m[1]), 16, 64)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
 }
 
 // A server that accepts and says nothing would hold the library for more than six timeouts.

@@ -16,7 +16,7 @@ import (
 // for three timeouts, frozen, and comes back empty. One node goes through all of it.
 func TestAway(t *testing.T) {
 	servers := keepertest.Configure(t, 1)
-	c := cell{"away", t, servers}
+	c := cell{Cell: "away", t: t, servers: servers}
 	n := start(t, c.args("n1")...)
 	bystander := n.put(c.own("1.by"), counting)
 	ports := n.put(c.own("1.web"), serving).Ports

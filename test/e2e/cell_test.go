@@ -23,12 +23,17 @@ type cell struct {
 	zkschema.Cell
 	t       *testing.T
 	servers *keepertest.Ensemble
+	via     []string // where its nodes reach the servers; empty: there
 }
 
 // args are what a daemon needs to be in the cell.
 func (c cell) args(name string) []string {
+	servers := c.via
+	if len(servers) == 0 {
+		servers = c.servers.Servers
+	}
 	return []string{"--cell", string(c.Cell), "--node-name", name, "--node-advertise", name + ".example.com",
-		"--zookeeper-servers", strings.Join(c.servers.Servers, ","), "--zookeeper-session-timeout", lapse.String()}
+		"--zookeeper-servers", strings.Join(servers, ","), "--zookeeper-session-timeout", lapse.String()}
 }
 
 // own makes the coordinate of a service that is this cell's alone: Cloudname's tree is not.

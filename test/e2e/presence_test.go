@@ -1,7 +1,9 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
+	"os/exec"
 	"path"
 	"reflect"
 	"slices"
@@ -21,9 +23,9 @@ const serving = `{"command":"sleep","args":["1000"],"ports":{"http":0,"admin":0}
 func TestSeen(t *testing.T) {
 	servers := keepertest.Start(t, 1)
 	for name, story := range map[string]func(*testing.T, cell){
-		"records": records, "restarts": restarts, "twins": twins, "leave": leave, "term": term, "on-exit": leaveOnExit,
+		"records": records, "restarts": restarts, "twins": twins, "leave": leave, "term": term, "on-exit": leaveOnExit, "resolve": resolve,
 	} {
-		t.Run(name, func(t *testing.T) { story(t, cell{zkschema.Cell(name), t, servers}) })
+		t.Run(name, func(t *testing.T) { story(t, cell{Cell: zkschema.Cell(name), t: t, servers: servers}) })
 	}
 }
 
@@ -217,4 +219,45 @@ func leaveOnExit(t *testing.T, c cell) {
 		t.Errorf("the record is there: %v; Cloudname has %q", there, told.State)
 	}
 	n.up()
+}
+
+// The command line finds, over one node, what runs on another.
+func resolve(t *testing.T, c cell) {
+	first, second := start(t, c.args("n1")...), start(t, c.args("n2")...)
+	ask := func(expression string) string {
+		t.Helper()
+		// What nothing is found for yet is the exit code 3.
+		out, _ := exec.Command(binary, "resolve", expression, "--addr", second.client.Addr(), "--prefix", second.prefix).Output()
+		return string(out)
+	}
+	ports := []int{}
+	for i := range 2 {
+		ports = append(ports, first.put(c.own(fmt.Sprintf("%d.web", i)), serving).Ports["http"])
+	}
+	expression := "http.all" + strings.TrimPrefix(c.own("1.web"), "1")
+	first.until("both are found", func() error {
+		got := ask(expression)
+		for _, port := range ports {
+			if !strings.Contains(got, "n1.example.com") || !strings.Contains(got, fmt.Sprint(port)) {
+				return errors.New(got)
+			}
+		}
+		return nil
+	})
+	one := ask(strings.Replace(expression, "all", "any", 1))
+	if one == "" {
+		t.Errorf("nothing is found for any")
+	}
+	for range 5 {
+		if again := ask(strings.Replace(expression, "all", "any", 1)); again != one {
+			t.Errorf("any is %q, was %q", again, one)
+		}
+	}
+	first.stop(c.own("0.web"))
+	first.until("one is found no more", func() error {
+		if got := ask(expression); strings.Contains(got, fmt.Sprint(ports[0])) || !strings.Contains(got, fmt.Sprint(ports[1])) {
+			return errors.New(got)
+		}
+		return nil
+	})
 }

@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -109,6 +111,55 @@ func (e *Ensemble) Rewrite(n int, change func(config string) string) {
 		e.t.Fatal(err)
 	}
 }
+
+// Backup copies the data of server n, which is down, and returns where the copy is.
+func (e *Ensemble) Backup(n int) string {
+	e.t.Helper()
+	dir := filepath.Join(e.t.TempDir(), "data")
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join(e.dir, strconv.Itoa(n), "data"))); err != nil {
+		e.t.Fatal(err)
+	}
+	return dir
+}
+
+// Restore has server n, which is down, begin from a backup when it is started next.
+func (e *Ensemble) Restore(n int, backup string) {
+	e.t.Helper()
+	e.Rewrite(n, func(config string) string { return dataLine.ReplaceAllString(config, "dataDir="+backup) })
+}
+
+var dataLine = regexp.MustCompile(`(?m)^dataDir=.*$`)
+
+// Changes asks a server for the number of the last change that was agreed on.
+func (e *Ensemble) Changes(server int) int64 {
+	e.t.Helper()
+	conn, err := net.DialTimeout("tcp", e.Servers[server-1], patience)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		e.t.Fatal(err)
+	}
+	if _, err := fmt.Fprint(conn, "srvr"); err != nil {
+		e.t.Fatal(err)
+	}
+	answer, err := io.ReadAll(conn)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	m := zxidLine.FindSubmatch(answer)
+	if m == nil {
+		e.t.Fatalf("srvr answers %q", answer)
+	}
+	n, err := strconv.ParseInt(string(m[1]), 16, 64)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	return n
+}
+
+var zxidLine = regexp.MustCompile(`Zxid: 0x([0-9a-f]+)`)
 
 // Kill kills server n.
 func (e *Ensemble) Kill(n int) { e.t.Helper(); e.signal(n, unix.SIGKILL) }
