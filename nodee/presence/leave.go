@@ -137,6 +137,7 @@ func (w *writer) flush(ctx context.Context) {
 			return
 		}
 		if err == nil {
+			w.turned, w.pace = time.Time{}, pace{}
 			err = w.turn(ctx, todo, func(lane) bool { return true })
 		}
 		if err != nil {

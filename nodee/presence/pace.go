@@ -14,7 +14,7 @@ const (
 	lanes
 )
 
-// Bounds of what is written: at most four requests a second, and 50 kB; what the protocol
+// Bounds of what is written: at most four requests that write a second, and 50 kB; what the protocol
 // adds, and the pings, fill up the difference.
 const (
 	bytesPerSecond = 45_000
@@ -28,28 +28,37 @@ var shares = [lanes]int{statuses: 23_000, record: 13_000, report: 9_000}
 
 // pace says when each lane may write. What was written is a debt, which is paid off with
 // time: a lane may go when its own share has paid for what it has written, or when all that
-// was written is paid for, so that what the others leave is used. Over any time no more is
-// written than bytesPerSecond, and one batch.
+// was written is paid for, so that what the others leave is used. It may go a gap before: else
+// it would wait a gap longer whenever another one goes just before it. Over any time no more
+// is written than bytesPerSecond, one batch, and what one gap pays for.
 type pace struct {
-	last time.Time        // of the last request
+	last time.Time        // of the last request that writes
 	all  time.Time        // when all that was written is paid for
 	own  [lanes]time.Time // when what a lane has written is paid for out of its share
 }
 
-// opens returns from when on a lane may write: a gap before it has paid, or it would wait a
-// gap longer whenever another one goes just before it. It pays all the same.
-func (p *pace) opens(l lane) time.Time {
-	at := p.own[l].Add(-gap)
+// opens returns from when on a lane may write.
+func (p *pace) opens(l lane) time.Time { return later(p.affords(l), p.last.Add(gap)) }
+
+// affords returns from when on a lane may send anything.
+func (p *pace) affords(l lane) time.Time {
+	at := p.own[l]
 	if p.all.Before(at) {
 		at = p.all
 	}
-	return later(at, p.last.Add(gap))
+	return at.Add(-gap)
 }
 
 // may tells whether a lane may write now.
 func (p *pace) may(l lane, now time.Time) bool { return !now.Before(p.opens(l)) }
 
-// spend notes that a request is sent that has so many bytes of each lane.
+// wrote notes that a request is sent that writes so many bytes of each lane.
+func (p *pace) wrote(bytes [lanes]int, now time.Time) {
+	p.last = now
+	p.spend(bytes, now)
+}
+
+// spend notes that so many bytes of each lane are sent.
 func (p *pace) spend(bytes [lanes]int, now time.Time) {
 	if !p.all.After(now) {
 		p.own = [lanes]time.Time{} // nobody waits any more for what is paid for
@@ -58,7 +67,6 @@ func (p *pace) spend(bytes [lanes]int, now time.Time) {
 		p.own[l] = later(p.own[l], now).Add(time.Duration(n) * time.Second / time.Duration(shares[l]))
 		p.all = later(p.all, now).Add(time.Duration(n) * time.Second / bytesPerSecond)
 	}
-	p.last = now
 }
 
 func later(a, b time.Time) time.Time {

@@ -285,3 +285,46 @@ func TestAStormIsNotPassedOn(t *testing.T) {
 		}
 	})
 }
+
+// While all of 200 services change all the time, the record and the report are written, and
+// each of the statuses.
+func TestNobodyWaitsForEver(t *testing.T) {
+	bubble(t, func(t *testing.T, server *memory.Server, w watcher) {
+		h := newHost(t, server, "n1", "a")
+		states := make([]service.State, 200)
+		paths := map[string]int32{cell.Node("n1"): 10, cell.Report("n1"): 2} // and how often each is written at the least
+		for i := range states {
+			states[i] = service.StateRunning
+			paths[zkschema.Cloudname(svc(int32(i)))] = 2
+		}
+		h.runs(states...)
+		h.up()
+		defer h.stop()
+		time.Sleep(10 * time.Second)
+		versions := func() map[string]int32 {
+			out := map[string]int32{}
+			for path := range paths {
+				stat, _, err := w.s.Exists(t.Context(), path, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				out[path] = stat.Version
+			}
+			return out
+		}
+		before := versions()
+		for i := range 200 {
+			for n := range states {
+				states[n] = []service.State{service.StateRunning, service.StateBackoff}[i%2]
+			}
+			h.runs(states...)
+			time.Sleep(97 * time.Millisecond)
+		}
+		after := versions()
+		for path, least := range paths {
+			if n := after[path] - before[path]; n < least {
+				t.Errorf("%s was written %d times in 20 s; want %d at least", path, n, least)
+			}
+		}
+	})
+}

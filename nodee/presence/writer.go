@@ -34,6 +34,7 @@ type writer struct {
 	cursor string
 	linked time.Time // since when there was a connection, when it was last looked
 	looked time.Time // when everything was last looked at
+	turned time.Time // when anything was
 }
 
 // newWriter makes the writer of a registration. What was written under earlier sessions may
@@ -125,19 +126,22 @@ func (w *writer) todo() ([]edit, error) {
 
 // next tells when the writer may do something, and whether there is anything to do.
 func (w *writer) next(todo []edit) (at time.Time, busy bool) {
-	may := func(l lane) {
-		if opens := w.pace.opens(l); !busy || opens.Before(at) {
-			at, busy = opens, true
+	may := func(from time.Time) {
+		if !busy || from.Before(at) {
+			at, busy = from, true
 		}
 	}
 	if len(w.unsure) > 0 {
-		may(statuses)
+		may(w.looks())
 	}
 	for _, c := range todo {
-		may(c.lane)
+		may(w.pace.opens(c.lane))
 	}
 	return at, busy
 }
+
+// looks returns from when on the writer may look at what it is unsure of.
+func (w *writer) looks() time.Time { return later(w.pace.affords(statuses), w.turned.Add(gap)) }
 
 // wait waits until there may be something to do, at the longest until the given time.
 func (w *writer) wait(ctx context.Context, until time.Time, changed, linked <-chan struct{}) error {
@@ -163,7 +167,8 @@ func (w *writer) wait(ctx context.Context, until time.Time, changed, linked <-ch
 
 // turn does what comes next: it looks at what it is unsure of, or writes a batch.
 func (w *writer) turn(ctx context.Context, todo []edit, open func(lane) bool) error {
-	if len(w.unsure) > 0 && open(statuses) {
+	if len(w.unsure) > 0 && !time.Now().Before(w.looks()) {
+		w.turned = time.Now()
 		some := slices.Sorted(maps.Keys(w.unsure))
 		_, err := w.inspect(ctx, some[:min(len(some), inspected)])
 		return ignore(err, keeper.ErrUnavailable)
@@ -172,6 +177,7 @@ func (w *writer) turn(ctx context.Context, todo []edit, open func(lane) bool) er
 	if len(b.ops) == 0 {
 		return nil
 	}
+	w.pace.last = time.Now() // of the try, be it in vain
 	// A version says nothing of who wrote it: that of a node that was made anew begins at 0.
 	var known []string
 	for _, c := range b.edits {
@@ -183,7 +189,7 @@ func (w *writer) turn(ctx context.Context, todo []edit, open func(lane) bool) er
 		return ignore(err, keeper.ErrUnavailable)
 	}
 	before := w.pace
-	w.pace.spend(b.bytes, time.Now())
+	w.pace.wrote(b.bytes, time.Now())
 	w.cursor = b.cursor
 	err := w.apply(ctx, b)
 	if errors.Is(err, keeper.ErrUnavailable) { // nothing was sent; it is there again soon, or the session is over
@@ -257,7 +263,7 @@ func (w *writer) makeParents(ctx context.Context, b batch) error {
 	}
 	slices.SortFunc(missing, func(a, b keeper.Op) int { return strings.Compare(a.Path, b.Path) })
 	for some := range slices.Chunk(missing, keeper.MaxOps) {
-		w.pace.spend([lanes]int{statuses: bytesOf(some...)}, time.Now())
+		w.pace.wrote([lanes]int{statuses: bytesOf(some...)}, time.Now())
 		_, err := w.s.Apply(ctx, some...)
 		if refused := (*keeper.OpError)(nil); errors.As(err, &refused) || errors.Is(err, keeper.ErrUnknown) {
 			return nil // others make folders too: it is looked at again with the next batch
