@@ -114,20 +114,33 @@ func (r *runs) note(line run, at span) {
 	r.live += at.size
 }
 
-// save replaces what a unit has saved; nil forgets it.
+// encodeRun writes a line. What is saved was marshalled by the caller just now: to marshal it
+// once more, within the line, would check and copy every byte of it again.
+func encodeRun(unit string, saved json.RawMessage) ([]byte, error) {
+	name, err := json.Marshal(unit)
+	if err != nil {
+		return nil, err
+	}
+	text := append([]byte(`{"unit":`), name...)
+	if saved != nil {
+		text = append(append(text, `,"saved":`...), saved...)
+	}
+	return append(text, "}\n"...), nil
+}
+
+// save replaces what a unit has saved, JSON in one line as json.Marshal makes it; nil
+// forgets it.
 func (r *runs) save(unit string, saved json.RawMessage) error {
-	line := run{unit, saved}
-	text, err := json.Marshal(line)
+	text, err := encodeRun(unit, saved)
 	if err != nil {
 		return err
 	}
-	text = append(text, '\n')
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if _, err := r.file.WriteAt(text, r.end); err != nil {
 		return full(err)
 	}
-	r.note(line, span{r.end, int64(len(text))})
+	r.note(run{unit, saved}, span{r.end, int64(len(text))})
 	r.end += int64(len(text))
 	if r.end > 4*r.live+runsSlack {
 		if err := r.renew(); err != nil {

@@ -8,9 +8,12 @@ package rundir
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
+	"syscall"
 )
 
 // Owner is whom a runtime directory belongs to.
@@ -27,23 +30,33 @@ const (
 	parentMode  = 0o755 // others must be able to reach what is theirs below
 	runtimeMode = 0o750
 	logMode     = 0o755
+	tmpMode     = 0o700
 	tmp         = "tmp"
 )
 
 // Prepare makes the folders at place (a relative path, one for each service) where they are
 // missing, gives the runtime directory to its owner, and empties its tmp. What else is in the
-// runtime directory stays as it is.
+// runtime directory stays as it is. It stands on the way of every start: where all is as it
+// should be, it looks and changes nothing.
 func Prepare(dirs Dirs, place string, owner Owner) error {
-	if err := mkdirAll(dirs.Logs, place, logMode); err != nil {
+	if _, err := mkdirAll(dirs.Logs, place, logMode); err != nil {
 		return fmt.Errorf("cannot make the log folder: %w", err)
 	}
-	if err := mkdirAll(dirs.Runtime, place, runtimeMode); err != nil {
+	is, err := mkdirAll(dirs.Runtime, place, runtimeMode)
+	if err != nil {
 		return fmt.Errorf("cannot make the runtime directory: %w", err)
 	}
-	if err := give(dirs.Runtime, place, owner); err != nil {
-		return fmt.Errorf("cannot give the runtime directory to its user: %w", err)
+	root, err := os.OpenRoot(dirs.Runtime)
+	if err != nil {
+		return fmt.Errorf("cannot open the runtime directory: %w", err)
 	}
-	if err := emptyTmp(dirs.Runtime, place, owner); err != nil {
+	defer root.Close()
+	if is != owner {
+		if err := root.Lchown(place, owner.UID, owner.GID); err != nil {
+			return fmt.Errorf("cannot give the runtime directory to its user: %w", err)
+		}
+	}
+	if err := emptyTmp(root, place, owner); err != nil {
 		return fmt.Errorf("cannot empty the runtime directory's tmp: %w", err)
 	}
 	return nil
@@ -71,55 +84,49 @@ func Remove(dirs Dirs, place string) error {
 	return errors.Join(errs...)
 }
 
-func mkdirAll(dir, place string, mode fs.FileMode) error {
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return err
-	}
-	defer root.Close()
-	if parent := path.Dir(place); parent != "." {
-		if err := root.MkdirAll(parent, parentMode); err != nil {
-			return err
+// mkdirAll makes a folder and its parents, and returns whose it is. All above the folder
+// belongs to the daemon, so nobody can have put a link there.
+func mkdirAll(dir, place string, mode fs.FileMode) (Owner, error) {
+	name := filepath.Join(dir, place)
+	err := os.Mkdir(name, mode)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = os.MkdirAll(filepath.Dir(name), parentMode); err == nil {
+			err = os.Mkdir(name, mode)
 		}
 	}
-	err = root.Mkdir(place, mode)
-	if errors.Is(err, fs.ErrExist) {
-		info, err := root.Lstat(place)
-		if err == nil && !info.IsDir() {
-			err = fmt.Errorf("%s is there and no folder", path.Join(dir, place))
-		}
-		return err
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return Owner{}, err
 	}
-	return err
+	info, err := os.Lstat(name)
+	if err == nil && !info.IsDir() {
+		err = fmt.Errorf("%s is there and no folder", name)
+	}
+	if err != nil {
+		return Owner{}, err
+	}
+	return ownerOf(info), nil
 }
 
-func give(dir, place string, owner Owner) error {
-	if owner == self() {
-		return nil
-	}
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return err
-	}
-	defer root.Close()
-	return root.Lchown(place, owner.UID, owner.GID)
+func ownerOf(info fs.FileInfo) Owner {
+	st := info.Sys().(*syscall.Stat_t) // so it is on every Unix
+	return Owner{UID: int(st.Uid), GID: int(st.Gid)}
 }
 
-func emptyTmp(dir, place string, owner Owner) error {
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return err
-	}
-	defer root.Close()
-	own, err := root.OpenRoot(place)
+// emptyTmp leaves an empty tmp behind. What the service has left there is not removed one by
+// one but with its folder.
+func emptyTmp(runtime *os.Root, place string, owner Owner) error {
+	own, err := runtime.OpenRoot(place)
 	if err != nil {
 		return err
 	}
 	defer own.Close()
+	if isEmpty(own, owner) {
+		return nil
+	}
 	if err := removeAll(own, tmp); err != nil {
 		return err
 	}
-	if err := own.Mkdir(tmp, 0o700); err != nil || owner == self() {
+	if err := own.Mkdir(tmp, tmpMode); err != nil || owner == self() {
 		return err
 	}
 	// By an open folder: what has the name may be something else again.
@@ -129,6 +136,25 @@ func emptyTmp(dir, place string, owner Owner) error {
 	}
 	defer made.Close()
 	return made.Chown(".", owner.UID, owner.GID)
+}
+
+// isEmpty tells whether tmp is as it would be made anew.
+func isEmpty(own *os.Root, owner Owner) bool {
+	there, err := own.Lstat(tmp)
+	if err != nil || there.Mode() != fs.ModeDir|tmpMode || ownerOf(there) != owner {
+		return false
+	}
+	d, err := own.Open(tmp)
+	if err != nil {
+		return false
+	}
+	defer d.Close()
+	opened, err := d.Stat()
+	if err != nil || !os.SameFile(there, opened) {
+		return false
+	}
+	_, err = d.Readdirnames(1)
+	return errors.Is(err, io.EOF)
 }
 
 // removeAll removes a folder with all that is in it, also folders that may not be written, such

@@ -47,6 +47,31 @@ func TestTmpIsEmptiedAndTheRestStays(t *testing.T) {
 	}
 }
 
+// Every start passes by here: what is as it should be is not made anew, and what is not is.
+func TestAnEmptyTmpStays(t *testing.T) {
+	d := dirs(t)
+	tmp := filepath.Join(d.Runtime, place, "tmp")
+	again := func() os.FileInfo {
+		t.Helper()
+		if err := Prepare(d, place, self()); err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(tmp)
+		if err != nil || info.Mode() != os.ModeDir|0o700 {
+			t.Fatalf("tmp is %v, %v; want a folder of mode 0700", info, err)
+		}
+		return info
+	}
+	first := again()
+	if !os.SameFile(first, again()) {
+		t.Error("an empty tmp was made anew")
+	}
+	if err := os.Chmod(tmp, 0o1777); err != nil {
+		t.Fatal(err)
+	}
+	again()
+}
+
 // The runtime directory is the service's, so tmp may be a link to anywhere.
 func TestALinkInThePlaceOfTmpLeadsNowhere(t *testing.T) {
 	d := dirs(t)
@@ -129,11 +154,12 @@ func TestAFileInTheWayIsSaid(t *testing.T) {
 	}
 }
 
-// asNobody has the file system take this goroutine for a user who is not root.
-func asNobody(t *testing.T, d Dirs) {
+// asNobody has the file system take this goroutine for a user who is not root, and tells for
+// whom.
+func asNobody(t *testing.T, d Dirs) Owner {
 	const nobody = 65534
 	if os.Geteuid() != 0 {
-		return
+		return self()
 	}
 	for _, dir := range []string{d.Runtime, d.Logs} {
 		for ; dir != os.TempDir(); dir = filepath.Dir(dir) {
@@ -152,6 +178,7 @@ func asNobody(t *testing.T, d Dirs) {
 		}
 		runtime.UnlockOSThread()
 	})
+	return Owner{UID: nobody, GID: os.Getegid()}
 }
 
 // closedFolders makes folders that only root could remove as they are.
@@ -171,10 +198,10 @@ func closedFolders(t *testing.T, above string) {
 
 func TestFoldersThatMayNotBeWrittenAreRemovedToo(t *testing.T) {
 	d := dirs(t)
-	asNobody(t, d)
+	who := asNobody(t, d)
 	own := filepath.Join(d.Runtime, place)
 	closedFolders(t, filepath.Join(own, "tmp"))
-	if err := Prepare(d, place, self()); err != nil {
+	if err := Prepare(d, place, who); err != nil {
 		t.Error(err)
 	}
 	closedFolders(t, own)
