@@ -19,9 +19,14 @@ told otherwise. The daemon restarts it as its spec says, also after a reboot.
 These commands change what is desired, on the daemon's disk; the daemon makes it
 come true. start, stop, drain and restart wait for that unless told not to.
 
-Not built yet: confinement, so a service may write wherever its Unix user may
-(give it a user); log rotation, so logs grow; and the keys of a spec named files,
-notify, depends_on, access, logs, value, memory_expected, memory_peak and
+A service is confined: it writes its runtime directory, its own log, /tmp,
+/var/tmp and /dev. Its spec can allow more: access.write = ["/srv/data"] names
+files and folders, access.confine = false leaves it to the rights of its user,
+access.new_privileges = true has setuid programs work. Nodee's own folders are
+out of its reach in any case, as far as "landlock" in "nodee status" says so.
+
+Not built yet: log rotation, so logs grow; and the keys of a spec named files,
+notify, depends_on, logs, value, memory_expected, memory_peak and
 exclusive, which are refused.`)
 	cmd.Example = `  nodee service start 1.web.borud.fbu -f web.toml
   nodee service list

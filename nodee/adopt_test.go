@@ -185,7 +185,7 @@ func TestAServiceThatRunsTwice(t *testing.T) {
 		pid, _ = putStray(t, a)
 		log := filepath.Join(t.TempDir(), "log")
 		h, err := a.launcher.Start(t.Context(), supervise.Key{Kind: "service", Name: strayName.String(), Start: "another"},
-			supervise.Launch{Path: "/bin/sleep", Args: []string{"sleep", "1000"}, Dir: "/", Stdout: log, Stderr: log})
+			supervise.Launch{Path: "/bin/sleep", Args: []string{"sleep", "1000"}, Dir: filepath.Dir(log), Stdout: log, Stderr: log})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -106,9 +106,14 @@ func New(ctx context.Context, cfg Config) (_ *Agent, err error) {
 		return nil, err
 	}
 	a.fetch = newFetcher(a.tree, cfg)
-	a.launcher, err = process.New(process.Config{StateDir: filepath.Join(a.prefix.State(), "process"), PrefixHash: a.prefix.Hash()})
+	a.launcher, err = process.New(process.Config{
+		StateDir: filepath.Join(a.prefix.State(), "process"), PrefixHash: a.prefix.Hash(), Protect: a.protected(),
+	})
 	if err != nil {
 		return nil, err
+	}
+	if l := a.launcher.Features(); l.LandlockWhy != "" {
+		a.log.Warn("what services may write is not, or not fully, held to their specs", "landlock", l.Landlock, "why", l.LandlockWhy)
 	}
 	return a, a.joinCell()
 }

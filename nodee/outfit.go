@@ -50,6 +50,7 @@ func (o outfitter) Compose(j supervise.Job) (supervise.Outfit, error) {
 	base := supervise.Launch{
 		Env: list(r.Env), Dir: vars.RuntimeDir, As: who.as, Limits: j.Spec.Limits,
 		Stdout: filepath.Join(o.a.logDir(c), "stdout.log"), Stderr: filepath.Join(o.a.logDir(c), "stderr.log"),
+		Access: accessOf(j.Spec.Access),
 	}
 	out, err := dress(base, j, r)
 	if err != nil {

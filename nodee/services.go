@@ -20,7 +20,7 @@ import (
 // PutService makes a service what the spec says, and has it run if start is true. It tells
 // whether the service is new.
 func (a *Agent) PutService(ctx context.Context, c service.Coordinate, spec service.Spec, start bool) (api.Service, bool, error) {
-	if err := checkHost(spec); err != nil {
+	if err := a.checkHost(spec); err != nil {
 		return api.Service{}, false, err
 	}
 	a.useMu.RLock() // no artifact is removed between being named and being needed
@@ -71,7 +71,7 @@ func (a *Agent) DiffService(c service.Coordinate, spec service.Spec) (api.Diff, 
 	if !ok {
 		return api.Diff{}, noService(c)
 	}
-	if err := checkHost(spec); err != nil {
+	if err := a.checkHost(spec); err != nil {
 		return api.Diff{}, err
 	}
 	action, fields := service.Diff(d.Spec, spec)
@@ -227,9 +227,9 @@ func owned(d store.Desire) error {
 }
 
 // checkHost finds what is wrong with a spec on this host.
-func checkHost(spec service.Spec) error {
+func (a *Agent) checkHost(spec service.Spec) error {
 	_, err := accountOf(spec)
-	faults := fault.FieldsOf(err)
+	faults := append(fault.FieldsOf(err), checkAccess(spec.Access, a.protected())...)
 	for i := range faults {
 		faults[i].Location = "body." + faults[i].Location
 	}

@@ -41,7 +41,7 @@ func (a *Agent) features() map[string]string {
 		"cgroup":       l.Cgroup,
 		"limits":       l.Limits.Enforced(),
 		"oom":          l.Limits.OOM(),
-		"confinement":  "none: not supported yet, services may write wherever their user may",
+		"landlock":     l.Landlock,
 		"log_rotation": "none: not supported yet, logs grow until they are removed",
 	}
 	if l.Why != "" {
@@ -49,6 +49,9 @@ func (a *Agent) features() map[string]string {
 	}
 	if missing := l.Limits.Missing(); missing != "" {
 		f["limits_why"] = missing
+	}
+	if l.LandlockWhy != "" {
+		f["landlock_why"] = l.LandlockWhy
 	}
 	if names := a.desires.Unreadable(); len(names) > 0 {
 		f["services_unreadable"] = fmt.Sprintf("%d, the first is %s: what is desired cannot be read, the log tells why; put them anew",

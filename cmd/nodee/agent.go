@@ -90,9 +90,13 @@ of the configuration file, and a variable in the environment (--http-addr:
 NODEE_HTTP_ADDR). A flag beats the environment, the environment the file. "nodee
 config" shows what holds.
 
-Not built yet: confinement, so a service may write wherever its Unix user may;
-and log rotation, so stdout.log and stderr.log grow until the service is removed
-with --purge, or somebody truncates them.
+Services are confined, by Landlock, where the kernel has it: "nodee status" says
+whether it has, and the daemon's log when it has not. "nodee service --help" says
+what a service may write. A daemon that may not administer the system (no root,
+or a container's) cannot start what asks for access.new_privileges.
+
+Not built yet: log rotation, so stdout.log and stderr.log grow until the service
+is removed with --purge, or somebody truncates them.
 
 Exit codes: 0 ended by a signal; 2 wrong flags or configuration, every fault on
 a line of its own; 4 another daemon has the prefix; 1 anything else.`

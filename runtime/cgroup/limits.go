@@ -106,11 +106,40 @@ func (g Group) Offers() []string {
 // Enter moves the calling thread, and nothing else of its process, into a group of version 1.
 // What it forks is born there.
 func (g Group) Enter() error {
-	if err := write(filepath.Join(g.dir, "tasks"), "0"); err != nil {
-		return fmt.Errorf("cannot enter control group %s: %w", g.dir, err)
+	d, err := g.Door()
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Enter()
+}
+
+// Door is the way into a group of version 1, for a thread that may not be able to open it any
+// more when it wants to go through.
+type Door struct {
+	dir string
+	fd  int
+}
+
+// Door opens the way into a group of version 1. Close it in the end.
+func (g Group) Door() (Door, error) {
+	fd, err := unix.Open(filepath.Join(g.dir, "tasks"), unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return Door{}, fmt.Errorf("cannot enter control group %s: %w", g.dir, err)
+	}
+	return Door{g.dir, fd}, nil
+}
+
+// Enter moves the calling thread, and nothing else of its process, through the door.
+func (d Door) Enter() error {
+	if _, err := unix.Write(d.fd, []byte("0")); err != nil {
+		return fmt.Errorf("cannot enter control group %s: %w", d.dir, err)
 	}
 	return nil
 }
+
+// Close closes the door.
+func (d Door) Close() { unix.Close(d.fd) }
 
 // MostPIDs returns the limit of a group for processes, 0 without one.
 func (g Group) MostPIDs() int {

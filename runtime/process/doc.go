@@ -13,8 +13,14 @@
 // group is left by root alone, who may move processes between groups.
 //
 // Waiting is done by pidfds in the poller of Go's runtime, one descriptor and no thread for
-// each. The package starts no goroutine: whoever calls Watch waits, one of them on behalf of
-// all, and what cannot be removed at once is tried again by later calls and by Close.
+// each. The package starts no goroutine but one for the moment of each fork, which it waits
+// for: whoever calls Watch waits, one of them on behalf of all, and what cannot be removed at
+// once is tried again by later calls and by Close.
+//
+// What a process may write and gain is settled on the thread that it is forked from: the
+// thread gives up new privileges, is put under the bounds that package confine makes of the
+// launch's access, forks, and is thrown away. So nothing runs between fork and exec, and
+// nothing else is bounded.
 //
 // It refuses to decide: it does not restart, does not look anything up, and expands nothing.
 // New changes three things of the whole daemon, because a child inherits them and nothing can

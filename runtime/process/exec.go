@@ -65,7 +65,7 @@ func (l *Launcher) help(s *start, launch supervise.Launch) (spawned, error) {
 	}
 	var child spawned
 	err = within(seats, func() (err error) {
-		child, err = spawn(launch, markOf(l.prefix, key.Start), into, l.features.Limits)
+		child, err = l.spawn(launch, key.Start, into)
 		return err
 	})
 	return child, err

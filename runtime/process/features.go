@@ -9,11 +9,14 @@ import (
 	"github.com/cloudname/nodee/runtime/service"
 )
 
-// Features says how the processes of a start are kept together, and what can be limited.
+// Features says how the processes of a start are kept together, what can be limited, and what
+// holds them to their access.
 type Features struct {
-	Cgroup string // "v2", "hybrid" (version 2 beside version 1), "v1", or "none": sessions and /proc
-	Why    string // why there are no control groups
-	Limits Means  // by the key of a spec's limits
+	Cgroup      string // "v2", "hybrid" (version 2 beside version 1), "v1", or "none": sessions and /proc
+	Why         string // why there are no control groups
+	Limits      Means  // by the key of a spec's limits
+	Landlock    string // "abi 7", or "none"
+	LandlockWhy string // why there is none, or what this version does not prevent
 }
 
 // Means says by what each limit is enforced.

@@ -13,13 +13,15 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/cloudname/nodee/runtime/cgroup"
+	"github.com/cloudname/nodee/runtime/confine"
 	"github.com/cloudname/nodee/runtime/supervise"
 )
 
 // Config is what a Launcher needs.
 type Config struct {
-	StateDir   string // the launcher's own folder, made when missing; kept across restarts
-	PrefixHash string // short and alphanumeric; keeps the groups of several prefixes apart
+	StateDir   string   // the launcher's own folder, made when missing; kept across restarts
+	PrefixHash string   // short and alphanumeric; keeps the groups of several prefixes apart
+	Protect    []string // folders that nothing that is started may change, whatever its access
 }
 
 // Launcher runs starts as processes of this machine. Close it in the end, when nothing else
@@ -32,6 +34,7 @@ type Launcher struct {
 	yard     yard
 	limits   *limiter
 	features Features
+	guard    *confine.Guard
 
 	behind behind
 
@@ -63,13 +66,19 @@ func open(cfg Config, tree cgroup.Hierarchy) (*Launcher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot set up the launcher: %w", err)
 	}
-	g := survey(tree)
-	yard, limits, features, err := openYard(cfg.StateDir, cfg.PrefixHash, boot, g)
+	guard, err := confine.New(cfg.Protect)
 	if err != nil {
 		return nil, fmt.Errorf("cannot set up the launcher: %w", err)
 	}
+	g := survey(tree)
+	yard, limits, features, err := openYard(cfg.StateDir, cfg.PrefixHash, boot, g)
+	if err != nil {
+		return nil, fmt.Errorf("cannot set up the launcher: %w", errors.Join(err, guard.Close()))
+	}
+	features.Landlock, features.LandlockWhy = guard.Landlock()
 	return &Launcher{
 		boot: boot, prefix: cfg.PrefixHash, folder: folderOf(cfg.PrefixHash), ground: g, yard: yard, limits: limits, features: features,
+		guard:  guard,
 		starts: map[string]*start{}, begin: map[string]chan struct{}{},
 	}, nil
 }
@@ -124,7 +133,7 @@ func (l *Launcher) Start(ctx context.Context, key supervise.Key, launch supervis
 func (l *Launcher) begins(launch supervise.Launch, key supervise.Key, name string, p *plot) (*start, error) {
 	var child spawned
 	err := within(p.seats, func() (err error) {
-		child, err = spawn(launch, markOf(l.prefix, key.Start), p.into, l.features.Limits)
+		child, err = l.spawn(launch, key.Start, p.into)
 		return err
 	})
 	if err != nil {

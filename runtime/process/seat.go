@@ -2,8 +2,8 @@ package process
 
 import (
 	"errors"
-	"runtime"
 
+	routines "github.com/cloudname/nodee/internal/group"
 	"github.com/cloudname/nodee/runtime/cgroup"
 )
 
@@ -15,49 +15,55 @@ type seat struct {
 	pids bool   // it limits processes
 }
 
-// within runs f, which forks, on a thread that has taken seats. A thread that cannot go back to
-// where the daemon is stays locked, and so is thrown away with its goroutine.
+// within runs f, which forks, on a thread of its own that has taken seats. f may do to the
+// thread what cannot be undone: it is thrown away. To have a helper program between daemon
+// and service change itself instead would cost an exec of it, 7 ms where that is ourselves.
 func within(seats []seat, f func() error) (err error) {
-	if len(seats) == 0 {
-		return f()
-	}
-	runtime.LockOSThread()
-	back := true
-	defer func() {
-		if back {
-			runtime.UnlockOSThread()
-		}
-	}()
 	for _, s := range seats {
-		var leave func() error
-		if leave, err = s.take(); err != nil {
-			return err
+		narrow, e := s.widen()
+		if e != nil {
+			return errors.Join(err, e)
 		}
-		defer func() {
-			if e := leave(); e != nil {
-				back, err = false, errors.Join(err, e)
-			}
-		}()
+		defer func() { err = errors.Join(err, narrow()) }()
 	}
-	return f()
+	routines.Thread(func() {
+		for _, s := range seats {
+			var leave func()
+			if leave, err = s.take(); err != nil {
+				return
+			}
+			defer leave()
+		}
+		err = f()
+	})
+	return err
 }
 
-// take moves the calling thread into the group. It counts there as a process, so a limit for these
-// is higher by one as long as it stays.
-func (s seat) take() (leave func() error, err error) {
+// take moves the calling thread into the group. The way back is opened before: the thread may
+// be bounded when it leaves. One that cannot leave does so with its end, only a moment later.
+func (s seat) take() (leave func(), err error) {
+	home, err := cgroup.At(s.home).Door()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Enter(); err != nil {
+		home.Close()
+		return nil, err
+	}
+	return func() {
+		_ = home.Enter()
+		home.Close()
+	}, nil
+}
+
+// widen raises the group's limit for processes by one, as a thread counts as one while it has
+// a seat.
+func (s seat) widen() (narrow func() error, err error) {
 	most := 0
 	if s.pids {
 		most = s.MostPIDs()
 	}
-	if err := s.limitPIDs(most, 1); err != nil {
-		return nil, err
-	}
-	if err := s.Enter(); err != nil {
-		return nil, errors.Join(err, s.limitPIDs(most, 0))
-	}
-	return func() error {
-		return errors.Join(cgroup.At(s.home).Enter(), s.limitPIDs(most, 0))
-	}, nil
+	return func() error { return s.limitPIDs(most, 0) }, s.limitPIDs(most, 1)
 }
 
 // limitPIDs limits the group to most processes and some more; 0 is no limit.

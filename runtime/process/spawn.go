@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/cloudname/nodee/runtime/confine"
 	"github.com/cloudname/nodee/runtime/supervise"
 )
 
@@ -21,11 +22,12 @@ type spawned struct {
 	main *pidfd
 }
 
-// spawn starts a program in a session of its own, and in a control group where into is its
-// descriptor and not -1. It returns once the program was executed. All that a process is
-// given is put together here.
-func spawn(l supervise.Launch, start string, into int, means Means) (spawned, error) {
-	files, err := openStreams(l)
+// spawn starts a program in a session of its own, in a control group where into is its
+// descriptor and not -1, and bounded by its access. It returns once the program was executed.
+// All that a process is given is put together here. The calling thread is bounded too, for
+// good: see within.
+func (l *Launcher) spawn(launch supervise.Launch, start string, into int) (spawned, error) {
+	files, err := openStreams(launch)
 	defer func() {
 		for _, fd := range files {
 			unix.Close(int(fd))
@@ -34,33 +36,50 @@ func spawn(l supervise.Launch, start string, into int, means Means) (spawned, er
 	if err != nil {
 		return spawned{}, err
 	}
+	if err := l.bound(launch, files); err != nil {
+		return spawned{}, refused(err, launch)
+	}
 	fd := -1
-	pid, err := fork(l, &syscall.ProcAttr{
-		Dir:   l.Dir,
-		Env:   append(slices.Clip(l.Env), startID+"="+start),
+	pid, err := fork(launch, &syscall.ProcAttr{
+		Dir:   launch.Dir,
+		Env:   append(slices.Clip(launch.Env), startID+"="+markOf(l.prefix, start)),
 		Files: files,
-		Sys: &syscall.SysProcAttr{
-			Setsid:      true,
-			Credential:  credential(l.As),
-			UseCgroupFD: into >= 0,
-			CgroupFD:    into,
-			PidFD:       &fd,
-		},
-	}, rlimitsOf(l.Limits, means))
+		Sys:   &syscall.SysProcAttr{Setsid: true, Credential: credential(launch.As), UseCgroupFD: into >= 0, CgroupFD: into, PidFD: &fd},
+	}, rlimitsOf(launch.Limits, l.features.Limits))
 	if errors.Is(err, errUnlimited) {
-		return spawned{}, fmt.Errorf("cannot run %s: %w", l.Path, err)
+		return spawned{}, fmt.Errorf("cannot run %s: %w", launch.Path, err)
 	}
 	if err != nil {
-		return spawned{}, explain(err, l)
+		return spawned{}, explain(err, launch)
 	}
 	p, err := watchChild(pid, fd)
 	if err != nil {
 		// Nobody else reaps our children: the number is still the child's.
 		unix.Kill(pid, unix.SIGKILL)
 		unix.Wait4(pid, nil, 0, nil)
-		return spawned{}, fmt.Errorf("cannot watch %s, which was killed again: %w", l.Path, err)
+		return spawned{}, fmt.Errorf("cannot watch %s, which was killed again: %w", launch.Path, err)
 	}
 	return spawned{pid, p}, nil
+}
+
+// refused is a process that could not be bounded. What the daemon may not, it may not the next time.
+func refused(err error, l supervise.Launch) error {
+	err = fmt.Errorf("cannot run %s: %w", l.Path, err)
+	if errors.Is(err, unix.EPERM) || errors.Is(err, confine.ErrProtected) {
+		return supervise.Final(err)
+	}
+	return err
+}
+
+// bound puts the calling thread under what a launch may write, its open files included.
+func (l *Launcher) bound(launch supervise.Launch, files []uintptr) error {
+	a := launch.Access
+	bounds, err := l.guard.Prepare(confine.Subject{Dir: launch.Dir, Open: a.Open, Write: a.Write, NewPrivileges: a.NewPrivileges}, files...)
+	if err != nil {
+		return err
+	}
+	defer bounds.Close()
+	return bounds.Enforce()
 }
 
 // watchChild takes over a child's pidfd; a kernel before 5.2 gave none.

@@ -185,7 +185,7 @@ func (l *Launcher) Close(ctx context.Context) error {
 		delete(l.starts, name)
 	}
 	if err != nil {
-		return fmt.Errorf("cannot remove the groups of what was stopped: %w", left)
+		return errors.Join(fmt.Errorf("cannot remove the groups of what was stopped: %w", left), l.guard.Close())
 	}
-	return errors.Join(l.limits.close(), l.yard.close())
+	return errors.Join(l.limits.close(), l.yard.close(), l.guard.Close())
 }

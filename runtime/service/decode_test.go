@@ -23,7 +23,8 @@ func TestDefaults(t *testing.T) {
 	s := decode(t, JSON, `{"artifact":"com.example:web:1.2.0"}`)
 	want := `{"artifact":"com.example:web:1.2.0","command":"scripts/startup","args":[],"options":{},"env":{},` +
 		`"restart":{"policy":"always","max":0,"window":"0s","base":"1s","factor":2,"cap":"1m","jitter":0.1,"reset":"1m","success":[0],"retry":[],"fatal":[]},` +
-		`"stop":{"signal":"TERM","to":"group","grace":"10s"},"ports":{},"checks":[],"ready_timeout":"1m","limits":{}}`
+		`"stop":{"signal":"TERM","to":"group","grace":"10s"},"ports":{},"checks":[],"ready_timeout":"1m","limits":{},` +
+		`"access":{"confine":true,"write":[],"new_privileges":false}}`
 	got, err := json.Marshal(s)
 	if err != nil || string(got) != want {
 		t.Errorf("defaults are\n%s, %v\nwant\n%s", got, err, want)
@@ -85,7 +86,7 @@ func TestWrongSpecs(t *testing.T) {
 		`{"command":"x","args":"-v"}`:                                  {"args", "must be a list"},
 		`{"command":"x","args":["a",1]}`:                               {"args[1]", "must be a string"},
 		`{"command":"x","args":["a\u0000"]}`:                           {"args[0]", "NUL"},
-		`{"command":"x","nonsense":1}`:                                 {"nonsense", "unknown key; known are args, artifact, checks, command"},
+		`{"command":"x","nonsense":1}`:                                 {"nonsense", "unknown key; known are access, args, artifact, checks, command"},
 		`{"command":"x","files":[]}`:                                   {"files", "not supported yet"},
 		`{"command":"x","exclusive":true}`:                             {"exclusive", "not supported yet"},
 		`{"command":"x","options":{"--a":1}}`:                          {"options.--a", "no name of an option"},
@@ -120,6 +121,14 @@ func TestWrongSpecs(t *testing.T) {
 		`{"command":"x","ports":{"a":80,"b":80}}`:                      {"ports.b", "a has that port"},
 		`{"command":"x","ports":{"a-b":0,"a_b":0}}`:                    {"ports.a_b", "NODEE_PORT_A_B"},
 		`{"command":"x","args":["{{.Ports.http}}"]}`:                   {"args[0]", `no entry for key "http"`},
+		`{"command":"x","access":true}`:                                {"access", "must be a table"},
+		`{"command":"x","access":{"confine":"no"}}`:                    {"access.confine", "true or false, not a string"},
+		`{"command":"x","access":{"write":"/srv"}}`:                    {"access.write", "must be a list"},
+		`{"command":"x","access":{"write":["/srv","data"]}}`:           {"access.write[1]", "absolute"},
+		`{"command":"x","access":{"write":["{{.RuntimeDir}}"]}}`:       {"access.write[0]", "templates are not filled in"},
+		`{"command":"x","access":{"write":["/srv/.."]}}`:               {"access.write[0]", "set confine = false"},
+		`{"command":"x","access":{"new_privileges":1}}`:                {"access.new_privileges", "true or false, not a number"},
+		`{"command":"x","access":{"read":[]}}`:                         {"access.read", "known are confine, new_privileges, write"},
 		`{"command":"x","args":["{{.Nope}}"]}`:                         {"args[0]", "there are .Coordinate"},
 		`{"command":"x","args":["{{"]}`:                                {"args[0]", "no valid template"},
 		`{"command":"x","env":{"A":"{{.Env.B}}"}}`:                     {"env.A", `no entry for key "B"`},

@@ -20,8 +20,8 @@ const (
 )
 
 // actions says what a change of each key takes: that of the key itself, else that of the table
-// it stands in. A process has its program, arguments, environment, account, ports and limits from
-// its start; how it is treated can be changed while it runs.
+// it stands in. A process has its program, arguments, environment, account, ports, limits and
+// access from its start; how it is treated can be changed while it runs.
 var actions = map[string]Action{
 	"artifact": ActionRestart,
 	"sha256":   ActionRestart, // what runs was not held against it
@@ -33,6 +33,7 @@ var actions = map[string]Action{
 	"group":    ActionRestart,
 	"ports":    ActionRestart,
 	"limits":   ActionRestart,
+	"access":   ActionRestart,
 	"restart":  ActionLive,
 	"stop":     ActionLive,
 	"drain":    ActionLive,

@@ -30,6 +30,7 @@ func TestDiff(t *testing.T) {
 			`{"command":"/bin/a","checks":[{"name":"up","type":"tcp","role":"readiness","port":80,"interval":"1s"}],"ready_timeout":"5m"}`,
 			ActionLive, "checks[up].interval ready_timeout"},
 		{`{"command":"/bin/a","user":"0"}`, plain, ActionRestart, "user"},
+		{plain, `{"command":"/bin/a","access":{"write":["/srv"]}}`, ActionRestart, "access.write"},
 	} {
 		old, err := Decode([]byte(tt.old), JSON, "")
 		if err != nil {

@@ -18,7 +18,7 @@ import (
 
 // reserved are the keys of a spec whose meaning is settled, and which are refused until
 // they are built.
-var reserved = []string{"files", "notify", "depends_on", "access",
+var reserved = []string{"files", "notify", "depends_on",
 	"logs", "value", "memory_expected", "memory_peak", "exclusive"}
 
 var (
@@ -51,6 +51,9 @@ func read(r *reader) Spec {
 	readReadyTimeout(r, &s.ReadyTimeout)
 	if sub, ok := r.sub("limits"); ok {
 		s.Limits = readLimits(sub)
+	}
+	if sub, ok := r.sub("access"); ok {
+		readAccess(sub, &s.Access)
 	}
 	before := len(*r.faults)
 	r.finish(reserved...)

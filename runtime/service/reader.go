@@ -78,6 +78,19 @@ func (r *reader) text(key string, into *string) bool {
 	return ok
 }
 
+func (r *reader) truth(key string, into *bool) {
+	v, ok := r.take(key)
+	if !ok {
+		return
+	}
+	b, ok := v.(bool)
+	if !ok {
+		r.fault(key, v, "must be true or false, not %s", kindOf(v))
+		return
+	}
+	*into = b
+}
+
 func (r *reader) oneOf(key string, into *string, choices ...string) {
 	s := *into
 	if r.text(key, &s) {

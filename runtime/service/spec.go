@@ -27,6 +27,7 @@ type Spec struct {
 	Checks       []Check           `json:"checks"`
 	ReadyTimeout quantity.Duration `json:"ready_timeout"` // until a service that is not ready is restarted
 	Limits       Limits            `json:"limits"`        // what it may use at most
+	Access       Access            `json:"access"`
 }
 
 // Policy says when a process that ended is started again.
@@ -94,6 +95,7 @@ func defaults() Spec {
 	return Spec{
 		Args: []string{}, Options: map[string]any{}, Env: map[string]string{}, Ports: map[string]int{},
 		Restart: DefaultRestart(), Stop: DefaultStop(), Checks: []Check{}, ReadyTimeout: DefaultReadyTimeout,
+		Access: DefaultAccess(),
 	}
 }
 

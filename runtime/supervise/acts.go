@@ -142,7 +142,7 @@ func (u *unit) ended(x Exit) {
 	if x.Signal != "" {
 		exit.Signal = &x.Signal
 	}
-	exit.Why = Ended(exit) + u.shortOf(exit)
+	exit.Why = Ended(exit) + u.shortOf(exit) + hint(u.rec.Spec, exit, exit.At.Sub(u.rec.StartedAt))
 	if c := u.rec.Condemned; c != nil {
 		exit.Why = c.Why + "; told to end, it " + exit.Why
 	}

@@ -30,6 +30,16 @@ type Launch struct {
 	Stderr string         // the same for standard error
 	As     *Account       // whom it runs as; nil: the daemon's own account
 	Limits service.Limits // what it may use; what the host cannot enforce is left out
+	Access Access         // what it may write beside its working directory and its two log files
+}
+
+// Access says what a process may do beyond the least: write its working directory, its own
+// log files, the folders for temporary files, and devices. Where the host cannot hold a
+// process to that, it is started all the same, and the launcher says so for the whole host.
+type Access struct {
+	Open          bool     // it writes whatever its account may, save what the launcher protects
+	Write         []string // files and folders, absolute
+	NewPrivileges bool     // setuid programs give it what they give to others
 }
 
 // Account is whom a process runs as.

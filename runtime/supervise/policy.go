@@ -111,3 +111,16 @@ func Ended(e service.Exit) string {
 	}
 	return "ended while nobody watched"
 }
+
+// early is how soon an end may be the work of what a service is not allowed.
+const early = 10 * time.Second
+
+// hint names what may be behind an end, where its own words may not: a confined service that
+// gave up soon. It says nothing of one that somebody ended.
+func hint(s service.Spec, e service.Exit, ran time.Duration) string {
+	gaveUp := e.Reason == service.ReasonExited && s.Restart.Classify(e.Code) != service.Success
+	if !s.Access.Confine || ran >= early || !gaveUp {
+		return ""
+	}
+	return " (it is confined: if it could not write somewhere, see access in its spec)"
+}

@@ -2,6 +2,7 @@ package supervise
 
 import (
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -149,5 +150,30 @@ func TestLongest(t *testing.T) {
 	}
 	if p.Base = 0; longest(p) != 0 {
 		t.Errorf("without delays: %s, want none", longest(p))
+	}
+}
+
+func TestAHintWhereConfinementMayBeBehindIt(t *testing.T) {
+	confined, open := service.Spec{Access: service.DefaultAccess(), Restart: service.DefaultRestart()}, service.Spec{Restart: service.DefaultRestart()}
+	stopped := code(1)
+	stopped.Reason = service.ReasonStop
+	for _, tt := range []struct {
+		what string
+		spec service.Spec
+		exit service.Exit
+		ran  time.Duration
+		want bool
+	}{
+		{"a confined one that gives up at once", confined, code(1), 0, true},
+		{"one that gives up a little later", confined, code(1), 9 * time.Second, true},
+		{"one that had run for some time", confined, code(1), 10 * time.Second, false},
+		{"one that finished", confined, code(0), 0, false},
+		{"one that somebody killed", confined, signal("KILL"), 0, false},
+		{"one that was stopped", confined, stopped, 0, false},
+		{"one that is not confined", open, code(1), 0, false},
+	} {
+		if got := hint(tt.spec, tt.exit, tt.ran); strings.Contains(got, "access") != tt.want {
+			t.Errorf("%s: %q; want a hint %v", tt.what, got, tt.want)
+		}
 	}
 }

@@ -51,7 +51,7 @@ var Nodee = House{
 			On: []string{"words", "tools", "keeper"}},
 		{Name: "artifacts", Rooms: []string{"artifact/tree", "artifact/fetch"},
 			On: []string{"words", "vocabulary", "tools"}, Inside: true},
-		{Name: "runtime", Rooms: []string{"runtime/supervise", "runtime/process", "runtime/cgroup", "runtime/check",
+		{Name: "runtime", Rooms: []string{"runtime/supervise", "runtime/process", "runtime/cgroup", "runtime/confine", "runtime/check",
 			"runtime/output", "runtime/ports", "runtime/rundir"},
 			On: []string{"words", "vocabulary", "tools"}, Inside: true},
 		{Name: "launcher tests", Rooms: []string{"runtime/supervise/launchertest"},
