@@ -6,11 +6,12 @@ export PATH := $(PATH):/usr/local/go/bin
 # A program without C needs no compiler but Go's, and runs on every Linux of its machine.
 export CGO_ENABLED := 0
 
-# Arguments for "make run", and packages for "make test".
+# Arguments for "make run", packages for "make test", and how long "make soak" goes on.
 ARGS ?=
 PKGS ?= ./...
+CUTS ?= 100
 
-.PHONY: build run test check tidy vet race leaks bench vuln clean help
+.PHONY: build run test check tidy vet race leaks soak bench vuln clean help
 
 build: ## build bin/nodee
 	@scripts/need go
@@ -43,6 +44,11 @@ race: ## all tests, under the race detector
 leaks: ## look for goroutines that tests leave behind
 	@scripts/need go
 	scripts/leaks
+
+soak: ## cut ZooKeeper servers from each other under leases, CUTS=100 times
+	@scripts/need go
+	@scripts/zookeeper install
+	KEEPER_CUTS=$(CUTS) go test ./internal/keeper -run '^TestNoLeaseOutlivesItsSession$$' -count=1 -v -timeout 24h
 
 bench: ## run the benchmarks, COUNT=3 times each, into bin/bench.txt
 	@scripts/need go
