@@ -127,6 +127,8 @@ The spec is TOML, YAML or JSON, by the file's ending. The keys that are built:
   stop               signal, to, grace
   drain              signal, exec or http; timeout
   ports              {http=8080, admin=0}; 0 has one assigned
+  files              what its runtime directory is filled with: path, source
+                     or text; template, mode, unpack, sha256, overwrite
   limits             memory, cpu, pids together; nofile, core for each process
 
 The command waits until the service has run for a moment, or has ended well. When

@@ -13,7 +13,7 @@ import (
 // protected are the folders whose contents and names no service may change. The folders of
 // services are not among them: each is one's own.
 func (a *Agent) protected() []string {
-	return []string{a.prefix.Software(), a.prefix.State(), a.prefix.Logs()}
+	return []string{a.prefix.Software(), a.prefix.State(), a.prefix.Logs(), a.dirs.Staging()}
 }
 
 // accessOf is what a spec allows, as the launcher knows it.

@@ -27,6 +27,7 @@ import (
 	"github.com/cloudname/nodee/nodee/store"
 	"github.com/cloudname/nodee/runtime/process"
 	"github.com/cloudname/nodee/runtime/rundir"
+	"github.com/cloudname/nodee/runtime/rundir/source"
 	"github.com/cloudname/nodee/runtime/service"
 	"github.com/cloudname/nodee/runtime/supervise"
 )
@@ -57,6 +58,7 @@ type Agent struct {
 	presence *presence.Presence // nil: the node stands alone
 	resolver *discovery.Resolver
 	dirs     rundir.Dirs
+	sources  *source.Sources
 	strays   map[string][]supervise.Key // what runs without a record, by the name of its service; of the reconcile loop
 
 	services  change.Counter // of anything that a list of services shows
@@ -95,7 +97,6 @@ func New(ctx context.Context, cfg Config) (_ *Agent, err error) {
 	if a.prefix, err = store.OpenPrefix(cfg.Settings.Prefix); err != nil {
 		return nil, err
 	}
-	a.dirs = rundir.Dirs{Runtime: a.prefix.Runtime(), Logs: a.prefix.Logs()}
 	if a.desires, err = store.OpenServices(filepath.Join(a.prefix.State(), "services"), a.log); err != nil {
 		return nil, err
 	}
@@ -106,10 +107,7 @@ func New(ctx context.Context, cfg Config) (_ *Agent, err error) {
 		return nil, err
 	}
 	a.fetch = newFetcher(a.tree, cfg)
-	a.launcher, err = process.New(process.Config{
-		StateDir: filepath.Join(a.prefix.State(), "process"), PrefixHash: a.prefix.Hash(), Protect: a.protected(),
-	})
-	if err != nil {
+	if err = a.openRuntime(); err != nil {
 		return nil, err
 	}
 	if l := a.launcher.Features(); l.LandlockWhy != "" {
@@ -123,6 +121,9 @@ func (a *Agent) Close(ctx context.Context) error {
 	var errs []error
 	if a.launcher != nil {
 		errs = append(errs, a.launcher.Close(context.WithoutCancel(ctx)))
+	}
+	if a.sources != nil {
+		a.sources.Close()
 	}
 	if a.fetch != nil {
 		errs = append(errs, a.fetch.Close())
@@ -256,8 +257,11 @@ func newFetcher(t *tree.Tree, cfg Config) *fetch.Fetcher {
 	for _, r := range s.Repositories {
 		repositories = append(repositories, fetch.Repository{Name: r.Name, URL: r.URL, Layout: r.Layout, Groups: r.Groups, Formats: r.Formats})
 	}
-	limits := unpack.Limits{MaxBytes: s.Unpack.MaxBytes.Bytes(), MaxFiles: s.Unpack.MaxFiles, MaxRatio: s.Unpack.MaxRatio}
-	return fetch.New(t, repositories, limits, fetch.Options{Log: cfg.Log})
+	return fetch.New(t, repositories, limitsOf(s), fetch.Options{Log: cfg.Log})
+}
+
+func limitsOf(s settings.Settings) unpack.Limits {
+	return unpack.Limits{MaxBytes: s.Unpack.MaxBytes.Bytes(), MaxFiles: s.Unpack.MaxFiles, MaxRatio: s.Unpack.MaxRatio}
 }
 
 // platform is what {os} and {arch} in a classifier stand for.

@@ -29,13 +29,19 @@ type outfitter struct{ a *Agent }
 
 // Compose works out the command, its environment and its drain step, and touches nothing.
 func (o outfitter) Compose(j supervise.Job) (supervise.Outfit, error) {
+	out, _, err := o.compose(j)
+	return out, err
+}
+
+// compose gives what was rendered on the way, too.
+func (o outfitter) compose(j supervise.Job) (out supervise.Outfit, r service.Rendered, err error) {
 	c, err := service.ParseCoordinate(j.Name)
 	if err != nil {
-		return supervise.Outfit{}, supervise.Final(err)
+		return out, r, supervise.Final(err)
 	}
 	who, err := accountOf(j.Spec)
 	if err != nil {
-		return supervise.Outfit{}, supervise.Final(err)
+		return out, r, supervise.Final(err)
 	}
 	vars := service.Vars{
 		Coordinate: j.Name, Instance: c.Instance, Service: c.Service, User: c.User, Cell: c.Cell,
@@ -43,21 +49,19 @@ func (o outfitter) Compose(j supervise.Job) (supervise.Outfit, error) {
 	}
 	vars.Node.Name = o.a.cfg.Settings.Node.Name
 	vars.Env = baseEnv(vars, who, j.Generation)
-	r, err := j.Spec.Render(vars)
-	if err != nil {
-		return supervise.Outfit{}, supervise.Final(err)
+	if r, err = j.Spec.Render(vars); err != nil {
+		return out, r, supervise.Final(err)
 	}
 	base := supervise.Launch{
 		Env: list(r.Env), Dir: vars.RuntimeDir, As: who.as, Limits: j.Spec.Limits,
 		Stdout: filepath.Join(o.a.logDir(c), "stdout.log"), Stderr: filepath.Join(o.a.logDir(c), "stderr.log"),
 		Access: accessOf(j.Spec.Access),
 	}
-	out, err := dress(base, j, r)
-	if err != nil {
-		return supervise.Outfit{}, supervise.Final(err)
+	if out, err = dress(base, j, r); err != nil {
+		return out, r, supervise.Final(err)
 	}
 	out.Note = o.a.launcher.Features().Limits.Note(j.Spec.Limits)
-	return out, nil
+	return out, r, nil
 }
 
 // dress gives base its command, and the same base the command of the drain step, if that is one.
@@ -109,9 +113,10 @@ func dressChecks(out *supervise.Outfit, base supervise.Launch, j supervise.Job, 
 	return nil
 }
 
-// Prepare composes, looks whether the ports are free, and makes the service's folders.
-func (o outfitter) Prepare(_ context.Context, j supervise.Job) (supervise.Outfit, error) {
-	out, err := o.Compose(j)
+// Prepare composes, looks whether the ports are free, makes the service's folders, and fills
+// its runtime directory.
+func (o outfitter) Prepare(ctx context.Context, j supervise.Job) (supervise.Outfit, error) {
+	out, r, err := o.compose(j)
 	if err != nil {
 		return out, err
 	}
@@ -133,7 +138,10 @@ func (o outfitter) Prepare(_ context.Context, j supervise.Job) (supervise.Outfit
 	if as := out.Launch.As; as != nil {
 		owner = rundir.Owner{UID: int(as.UID), GID: int(as.GID)}
 	}
-	return out, rundir.Prepare(o.a.dirs, c.Path(), owner)
+	if err := rundir.Prepare(o.a.dirs, c.Path(), owner); err != nil {
+		return out, err
+	}
+	return out, o.a.fill(ctx, c, j, r, owner)
 }
 
 // baseEnv is what every service finds in its environment.

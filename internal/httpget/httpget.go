@@ -110,11 +110,9 @@ func shown(from string) string {
 func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d) }
 
 func (c *Client) once(ctx context.Context, from string, user *url.Userinfo, take func(io.Reader, int64) error) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	stalled := &Trouble{Text: fmt.Sprintf("sent nothing for %v", c.stall), again: true}
-	idle := time.AfterFunc(c.stall, func() { cancel(stalled) })
-	defer idle.Stop()
+	p := NewPatience(ctx, c.stall)
+	defer p.End()
+	ctx = p.Context()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, from, nil)
 	if err != nil {
 		return err
@@ -126,7 +124,7 @@ func (c *Client) once(ctx context.Context, from string, user *url.Userinfo, take
 		req.SetBasicAuth(user.Username(), password)
 	}
 	resp, err := c.http.Do(req)
-	idle.Stop()
+	p.idle.Stop()
 	if err != nil {
 		return explain(ctx, err)
 	}
@@ -134,7 +132,31 @@ func (c *Client) once(ctx context.Context, from string, user *url.Userinfo, take
 	if err := judge(resp, time.Now()); err != nil {
 		return err
 	}
-	return take(patient(ctx, resp.Body, idle, c.stall), resp.ContentLength)
+	return take(p.Read(resp.Body), resp.ContentLength)
+}
+
+// Patience bounds how long a server may send nothing.
+type Patience struct {
+	ctx   context.Context // of one request: it ends with it
+	end   context.CancelCauseFunc
+	idle  *time.Timer
+	stall time.Duration
+}
+
+// NewPatience begins to wait for a server's answer. End must be called.
+func NewPatience(ctx context.Context, stall time.Duration) *Patience {
+	ctx, cancel := context.WithCancelCause(ctx)
+	stalled := &Trouble{Text: fmt.Sprintf("sent nothing for %v", stall), again: true}
+	return &Patience{ctx: ctx, end: cancel, idle: time.AfterFunc(stall, func() { cancel(stalled) }), stall: stall}
+}
+
+// Context ends when patience does, with a *Trouble for its cause.
+func (p *Patience) Context() context.Context { return p.ctx }
+
+// End ends the request.
+func (p *Patience) End() {
+	p.idle.Stop()
+	p.end(nil)
 }
 
 // readFunc is a function that reads.
@@ -142,15 +164,16 @@ type readFunc func(p []byte) (int, error)
 
 func (f readFunc) Read(p []byte) (int, error) { return f(p) }
 
-// patient reads a body, and turns what breaks it off into a *Trouble. Patience is measured
+// Read reads a body, and turns what breaks it off into a *Trouble. Patience is measured
 // only while something is asked of the server, not while a disk takes its time.
-func patient(ctx context.Context, body io.Reader, idle *time.Timer, stall time.Duration) io.Reader {
-	return readFunc(func(p []byte) (int, error) {
-		idle.Reset(stall)
-		n, err := body.Read(p)
-		idle.Stop()
+func (p *Patience) Read(body io.Reader) io.Reader {
+	p.idle.Stop()
+	return readFunc(func(b []byte) (int, error) {
+		p.idle.Reset(p.stall)
+		n, err := body.Read(b)
+		p.idle.Stop()
 		if err != nil && !errors.Is(err, io.EOF) {
-			err = explain(ctx, err)
+			err = explain(p.ctx, err)
 		}
 		return n, err
 	})

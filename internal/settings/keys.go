@@ -91,6 +91,13 @@ var keys = []key[Settings]{
 	newKey("unpack.max_ratio", count, func(s *Settings) *int { return &s.Unpack.MaxRatio },
 		"the most that one archive may grow by: unpacked to packed"),
 
+	newKey("s3.endpoint", text, func(s *Settings) *string { return &s.S3.Endpoint },
+		"the server of files with a source s3://bucket/key, a URL such as https://s3.example.com; empty: Amazon's"),
+	newKey("s3.region", text, func(s *Settings) *string { return &s.S3.Region },
+		"the region of its buckets; empty: it is asked"),
+	newKey("s3.credentials_file", text, func(s *Settings) *string { return &s.S3.CredentialsFile },
+		"who asks it, in the form of ~/.aws/credentials; empty: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the daemon's environment, else ~/.aws/credentials, else for Amazon the machine's role, else nobody in particular"),
+
 	newKey("coordinator.addr", text, func(s *Settings) *string { return &s.Coordinator.Addr },
 		"where a coordinator serves its API, host:port; port 0 takes a free one"),
 }

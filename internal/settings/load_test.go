@@ -90,6 +90,10 @@ url = "http://127.0.0.1:8081"
 max_bytes = 1048576
 max_files = 10
 max_ratio = 3
+[s3]
+endpoint = "https://s3.example.com:9000"
+region = "eu-north-1"
+credentials_file = "/etc/nodee/s3"
 [coordinator]
 addr = ":7041"
 `))
@@ -108,6 +112,7 @@ addr = ":7041"
 			{Name: "other", URL: "http://127.0.0.1:8081", Layout: "maven2", Groups: []string{}, Formats: formats()},
 		},
 		Unpack:      Unpack{MaxBytes: 1 << 20, MaxFiles: 10, MaxRatio: 3},
+		S3:          S3{Endpoint: "https://s3.example.com:9000", Region: "eu-north-1", CredentialsFile: "/etc/nodee/s3"},
 		Coordinator: Coordinator{Addr: ":7041"},
 	})
 	same(t, got.Node.LabelMap(), map[string]string{"rack": "r1", "zone": "a=b"})
@@ -132,6 +137,9 @@ var other = map[string][3]string{ // file, environment, flag
 	"unpack.max_bytes":          {`"1KiB"`, "2KiB", "3KiB"},
 	"unpack.max_files":          {`1`, "2", "3"},
 	"unpack.max_ratio":          {`1`, "2", "3"},
+	"s3.endpoint":               {`"http://file"`, "http://env", "http://flag"},
+	"s3.region":                 {`"file"`, "env", "flag"},
+	"s3.credentials_file":       {`"/file"`, "/env", "/flag"},
 	"coordinator.addr":          {`"127.0.0.1:1"`, "127.0.0.1:2", "127.0.0.1:3"},
 }
 

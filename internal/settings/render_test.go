@@ -38,6 +38,11 @@ max_bytes = "1MiB"  # --unpack-max-bytes
 max_files = 500000  # default
 max_ratio = 200  # default
 
+[s3]
+endpoint = ""  # default
+region = ""  # default
+credentials_file = ""  # default
+
 [coordinator]
 addr = "127.0.0.1:7041"  # default
 

@@ -27,6 +27,7 @@ type Settings struct {
 	ZooKeeper    ZooKeeper
 	Repositories []Repository // in the order in which they are asked
 	Unpack       Unpack
+	S3           S3
 	Coordinator  Coordinator
 
 	from origins
@@ -80,6 +81,13 @@ type Unpack struct {
 	MaxBytes quantity.Size
 	MaxFiles int // entries of every kind
 	MaxRatio int // unpacked to packed
+}
+
+// S3 is where files of services come from whose source is s3://bucket/key.
+type S3 struct {
+	Endpoint        string // a URL; empty: Amazon's
+	Region          string // empty: the server is asked
+	CredentialsFile string // of the form of ~/.aws/credentials; empty: see keys.go
 }
 
 // Coordinator is what a coordinator serves.

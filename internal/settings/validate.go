@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"net/url"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -39,6 +40,7 @@ func (s *Settings) faults() []fault.Field {
 	c.add("unpack.max_bytes", s.Unpack.MaxBytes, positive(s.Unpack.MaxBytes))
 	c.add("unpack.max_files", s.Unpack.MaxFiles, positive(s.Unpack.MaxFiles))
 	c.add("unpack.max_ratio", s.Unpack.MaxRatio, positive(s.Unpack.MaxRatio))
+	c.add("s3.endpoint", "", endpointFault(s.S3.Endpoint))
 	c.add("coordinator.addr", s.Coordinator.Addr, addressFault(s.Coordinator.Addr))
 	return c
 }
@@ -143,6 +145,14 @@ func addressFault(addr string) string {
 		return fmt.Sprintf("is %q, expected host:port such as 127.0.0.1:7040, port 0 for a free one", addr)
 	}
 	return ""
+}
+
+func endpointFault(endpoint string) string {
+	u, err := url.Parse(endpoint)
+	if endpoint == "" || err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil && strings.Trim(u.Path, "/") == "" && u.RawQuery == "" {
+		return ""
+	}
+	return "is no endpoint, expected a URL such as https://s3.example.com, without user, password and path"
 }
 
 func hostFault(host string) string {

@@ -56,6 +56,8 @@ func TestWrongFiles(t *testing.T) {
 		"label twice":    {"[node]\nlabels = ['a=b', 'a=c']", []string{`node.labels: has the key "a" twice ($:2)`}},
 		"advertise":      {"[node]\nadvertise = 'http://h'", []string{`node.advertise: "http://h" is no host, expected a host name or an address, without scheme and port ($:2)`}},
 		"no port":        {"[http]\naddr = 'localhost'", []string{`http.addr: is "localhost", expected host:port such as 127.0.0.1:7040, port 0 for a free one ($:2)`}},
+		"endpoint":       {"[s3]\nendpoint = 'https://u:p@s3.example.com'", []string{"s3.endpoint: is no endpoint, expected a URL such as https://s3.example.com, without user, password and path ($:2)"}},
+		"bare endpoint":  {"[s3]\nendpoint = 's3.example.com:9000'", []string{"s3.endpoint: is no endpoint, expected a URL such as https://s3.example.com, without user, password and path ($:2)"}},
 		"high port":      {"[coordinator]\naddr = ':65536'", []string{`coordinator.addr: is ":65536", expected host:port such as 127.0.0.1:7040, port 0 for a free one ($:2)`}},
 		"token class":    {"[http]\nrequire_token = 'always'", []string{`http.require_token: is "always", expected "read", "write" or "never" ($:2)`}},
 		"host with port": {"[http]\nallowed_hosts = ['h:80']", []string{`http.allowed_hosts: "h:80" is no host, expected a host name or an address, without scheme and port ($:2)`}},

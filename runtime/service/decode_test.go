@@ -23,7 +23,7 @@ func TestDefaults(t *testing.T) {
 	s := decode(t, JSON, `{"artifact":"com.example:web:1.2.0"}`)
 	want := `{"artifact":"com.example:web:1.2.0","command":"scripts/startup","args":[],"options":{},"env":{},` +
 		`"restart":{"policy":"always","max":0,"window":"0s","base":"1s","factor":2,"cap":"1m","jitter":0.1,"reset":"1m","success":[0],"retry":[],"fatal":[]},` +
-		`"stop":{"signal":"TERM","to":"group","grace":"10s"},"ports":{},"checks":[],"ready_timeout":"1m","limits":{},` +
+		`"stop":{"signal":"TERM","to":"group","grace":"10s"},"ports":{},"files":[],"checks":[],"ready_timeout":"1m","limits":{},` +
 		`"access":{"confine":true,"write":[],"new_privileges":false}}`
 	got, err := json.Marshal(s)
 	if err != nil || string(got) != want {
@@ -87,7 +87,6 @@ func TestWrongSpecs(t *testing.T) {
 		`{"command":"x","args":["a",1]}`:                               {"args[1]", "must be a string"},
 		`{"command":"x","args":["a\u0000"]}`:                           {"args[0]", "NUL"},
 		`{"command":"x","nonsense":1}`:                                 {"nonsense", "unknown key; known are access, args, artifact, checks, command"},
-		`{"command":"x","files":[]}`:                                   {"files", "not supported yet"},
 		`{"command":"x","exclusive":true}`:                             {"exclusive", "not supported yet"},
 		`{"command":"x","options":{"--a":1}}`:                          {"options.--a", "no name of an option"},
 		`{"command":"x","options":{"a":{}}}`:                           {"options.a", "not a table"},
@@ -146,12 +145,12 @@ func TestWrongSpecs(t *testing.T) {
 }
 
 func TestEveryFaultIsTold(t *testing.T) {
-	_, err := Decode([]byte(`{"command":"x","restart":{"max":-1,"base":"x"},"stop":{"to":"x"},"files":[],"foo":1}`), JSON, "")
+	_, err := Decode([]byte(`{"command":"x","restart":{"max":-1,"base":"x"},"stop":{"to":"x"},"exclusive":true,"foo":1}`), JSON, "")
 	var got []string
 	for _, f := range fault.FieldsOf(err) {
 		got = append(got, f.Location)
 	}
-	want := []string{"restart.max", "restart.base", "stop.to", "files", "foo"}
+	want := []string{"restart.max", "restart.base", "stop.to", "exclusive", "foo"}
 	if !slices.Equal(got, want) {
 		t.Errorf("faults at %v, want %v", got, want)
 	}

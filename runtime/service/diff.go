@@ -32,6 +32,7 @@ var actions = map[string]Action{
 	"user":     ActionRestart,
 	"group":    ActionRestart,
 	"ports":    ActionRestart,
+	"files":    ActionRestart, // they are put before a start
 	"limits":   ActionRestart,
 	"access":   ActionRestart,
 	"restart":  ActionLive,

@@ -18,7 +18,7 @@ import (
 
 // reserved are the keys of a spec whose meaning is settled, and which are refused until
 // they are built.
-var reserved = []string{"files", "notify", "depends_on",
+var reserved = []string{"notify", "depends_on",
 	"logs", "value", "memory_expected", "memory_peak", "exclusive"}
 
 var (
@@ -46,6 +46,7 @@ func read(r *reader) Spec {
 		s.Drain = readDrain(sub)
 	}
 	readPorts(r, s.Ports)
+	readFiles(r, &s)
 	portsGiven, _ := r.table["ports"].(map[string]any)
 	s.Checks = readChecks(r, portsGiven)
 	readReadyTimeout(r, &s.ReadyTimeout)

@@ -23,6 +23,7 @@ type Spec struct {
 	Stop     Stop              `json:"stop"`
 	Drain    *Drain            `json:"drain,omitempty"`
 	Ports    map[string]int    `json:"ports"` // by name; 0 asks for one to be assigned
+	Files    []File            `json:"files"` // what the runtime directory is filled with before a start
 
 	Checks       []Check           `json:"checks"`
 	ReadyTimeout quantity.Duration `json:"ready_timeout"` // until a service that is not ready is restarted
@@ -93,7 +94,7 @@ func seconds(n int64) quantity.Duration { return quantity.Duration(n * 1e9) }
 // defaults is the spec that says nothing.
 func defaults() Spec {
 	return Spec{
-		Args: []string{}, Options: map[string]any{}, Env: map[string]string{}, Ports: map[string]int{},
+		Args: []string{}, Options: map[string]any{}, Env: map[string]string{}, Ports: map[string]int{}, Files: []File{},
 		Restart: DefaultRestart(), Stop: DefaultStop(), Checks: []Check{}, ReadyTimeout: DefaultReadyTimeout,
 		Access: DefaultAccess(),
 	}

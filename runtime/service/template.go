@@ -34,7 +34,13 @@ type Rendered struct {
 	Env    map[string]string
 	Drain  Drain
 	Checks []Check
+	Files  []File // the texts filled in; what comes from a source is for Fill, once it is there
+
+	vars Vars
 }
+
+// Fill fills in the templates of a text that came from elsewhere, with the same names.
+func (r Rendered) Fill(text string) (string, error) { return renderOne(text, r.vars) }
 
 // Render fills in the templates of s. v.Env holds the variables that every service gets;
 // those of the spec join them. The error has every fault.
@@ -64,7 +70,20 @@ func (s Spec) Render(v Vars) (Rendered, error) {
 	for i, c := range s.Checks {
 		out.Checks = append(out.Checks, c.render(fmt.Sprintf("checks[%d]", i), render))
 	}
+	out.Files = s.renderFiles(render)
+	out.vars = v
 	return out, fault.Fields("the templates of the spec cannot be filled in", faults)
+}
+
+func (s Spec) renderFiles(render func(where, text string) string) []File {
+	files := slices.Clone(s.Files)
+	for i, f := range files {
+		if f.Template && f.Text != nil {
+			text := render(fmt.Sprintf("files[%d].text", i), *f.Text)
+			files[i].Text, files[i].Template = &text, false
+		}
+	}
+	return files
 }
 
 // renderEnv fills in the templates of the variables, each once those that it names are

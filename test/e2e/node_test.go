@@ -20,6 +20,7 @@ import (
 	"github.com/cloudname/nodee/api"
 	"github.com/cloudname/nodee/api/client"
 	"github.com/cloudname/nodee/runtime/service"
+	"github.com/cloudname/nodee/test/s3"
 )
 
 // limit is how long anything is waited for. Only something that is broken takes as long.
@@ -49,6 +50,7 @@ func TestMain(m *testing.M) {
 	}
 	code := m.Run()
 	os.RemoveAll(dir)
+	s3.Clean()
 	os.Exit(code)
 }
 

@@ -1,0 +1,43 @@
+package nodee
+
+import (
+	"context"
+	"path/filepath"
+
+	"github.com/cloudname/nodee/runtime/process"
+	"github.com/cloudname/nodee/runtime/rundir"
+	"github.com/cloudname/nodee/runtime/rundir/source"
+	"github.com/cloudname/nodee/runtime/service"
+	"github.com/cloudname/nodee/runtime/supervise"
+)
+
+// openRuntime makes ready what services are started with: where their folders are, what their
+// files come from, and who starts them.
+func (a *Agent) openRuntime() (err error) {
+	a.dirs = rundir.Dirs{Runtime: a.prefix.Runtime(), Logs: a.prefix.Logs()}
+	if err := rundir.Sweep(a.dirs); err != nil {
+		return err
+	}
+	s3 := a.cfg.Settings.S3
+	a.sources, err = source.New(source.Config{
+		S3:  source.S3{Endpoint: s3.Endpoint, Region: s3.Region, CredentialsFile: s3.CredentialsFile},
+		Log: a.log,
+	})
+	if err != nil {
+		return err
+	}
+	a.launcher, err = process.New(process.Config{
+		StateDir: filepath.Join(a.prefix.State(), "process"), PrefixHash: a.prefix.Hash(), Protect: a.protected(),
+	})
+	return err
+}
+
+// fill fills the runtime directory of a service, which is made already.
+func (a *Agent) fill(ctx context.Context, c service.Coordinate, j supervise.Job, r service.Rendered, owner rundir.Owner) error {
+	filler := rundir.Filler{Dirs: a.dirs, Sources: a.sources, Limits: limitsOf(a.cfg.Settings)}
+	err := filler.Fill(ctx, rundir.Order{Place: c.Path(), Owner: owner, Files: r.Files, Software: j.Software, Fill: r.Fill})
+	if err != nil && final(err) {
+		return supervise.Final(err)
+	}
+	return err
+}
