@@ -38,7 +38,8 @@ func (g controlled) lives() (bool, error) {
 }
 
 func (g controlled) signal(sig unix.Signal) error {
-	return signalEach(sig, g.Procs, func(pid int) bool { return g.tree.Holds("/proc", g.Group, pid) })
+	_, err := signalEach(passes, sig, g.Procs, func(pid int) bool { return g.tree.Holds("/proc", g.Group, pid) })
+	return err
 }
 
 func (g controlled) kill() error {

@@ -7,10 +7,11 @@
 // was checked, or by its group. All processes of one start stand in one control group, made
 // anew for each start and named after it; the group says that something runs, whatever the
 // files say. Where no control group can be made, what belongs to a start is found in /proc: by
-// NODEE_START_ID in its environment, by the session of the main process, and by descent. What
-// does all of these escapes then: cleared its environment, left the session, and lost its
-// parent; once somebody else reaped the main process, its session counts no more. A control
-// group is left by root alone, who may move processes between groups.
+// NODEE_START_ID in its environment, by the logs that the start was given, by the session of the
+// main process, and by descent. What does all of these escapes then: cleared its environment,
+// closed its standard output and error, left the session, and lost its parent; once somebody else
+// reaped the main process, its session counts no more. A control group is left by root alone, who
+// may move processes between groups.
 //
 // Waiting is done by pidfds in the poller of Go's runtime, one descriptor and no thread for
 // each. The package starts no goroutine but one for the moment of each fork, which it waits

@@ -25,16 +25,19 @@ type group interface {
 // signalling is met by the next pass.
 const passes = 3
 
-// signalEach sends a signal once to each process that is listed. check tells, of a process
-// that was opened, whether it is still the one that was listed: the number may be
+// stormPasses is the same where what is listed is to be held still: a storm of forks is over when
+// a pass meets nobody new.
+const stormPasses = 100
+
+// signalEach sends a signal once to each process that is listed, and returns which. check tells,
+// of a process that was opened, whether it is still the one that was listed: the number may be
 // somebody else's by then, but from then on it is the one that is looked at, or it is gone.
-func signalEach(sig unix.Signal, list func() ([]int, error), check func(pid int) bool) error {
-	var failed error
-	met := map[int]bool{}
+func signalEach(passes int, sig unix.Signal, list func() ([]int, error), check func(pid int) bool) (met map[int]bool, failed error) {
+	met = map[int]bool{}
 	for range passes {
 		pids, err := list()
 		if err != nil {
-			return errors.Join(failed, err)
+			return met, errors.Join(failed, err)
 		}
 		before := len(met)
 		for _, pid := range pids {
@@ -47,7 +50,7 @@ func signalEach(sig unix.Signal, list func() ([]int, error), check func(pid int)
 			break
 		}
 	}
-	return failed
+	return met, failed
 }
 
 // signalIf sends a signal to a process that passes a check. One that was suspended is
@@ -65,7 +68,7 @@ func signalIf(pid int, sig unix.Signal, check func(pid int) bool) error {
 		return nil
 	}
 	err = p.signal(sig)
-	if s, e := readStat(pid); err == nil && e == nil && s.state == 'T' && sig != unix.SIGKILL {
+	if s, e := readStat(pid); err == nil && e == nil && s.state == 'T' && sig != unix.SIGKILL && sig != unix.SIGSTOP {
 		err = p.signal(unix.SIGCONT)
 	}
 	if errors.Is(err, errGone) {

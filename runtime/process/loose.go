@@ -11,15 +11,16 @@ import (
 )
 
 // loose is what belongs to a start as far as /proc tells: who says so in its environment, who
-// is in the session of the main process, and who descends from one of these.
+// writes to the logs that the start was given, who is in the session of the main process, and
+// who descends from one of these.
 type loose struct {
 	rec  record
 	id   string // the start's own mark, as in the environment
 	file string // its marker
 }
 
-// members picks the living processes of a start out of all; says tells what a process's
-// environment says. The session of the main process counts only while the main process
+// members picks the living processes of a start out of all; says tells whether a process itself
+// says that it belongs there. The session of the main process counts only while the main process
 // itself, be it as a zombie, keeps its number from being given to another.
 func members(all []stat, rec record, self int, says func(stat) bool) []stat {
 	pinned := false
@@ -61,7 +62,7 @@ func (g loose) members() (found []stat, err error) {
 		if err != nil {
 			return nil, err
 		}
-		found = members(all, g.rec, os.Getpid(), func(s stat) bool { return startOf(s.pid) == g.id })
+		found = members(all, g.rec, os.Getpid(), func(s stat) bool { return startOf(s.pid) == g.id || bears(s.pid, g.id) })
 	}
 	return found, nil
 }
@@ -72,8 +73,16 @@ func (g loose) lives() (bool, error) {
 }
 
 func (g loose) signal(sig unix.Signal) error {
+	list, check := g.lister()
+	_, err := signalEach(passes, sig, list, check)
+	return err
+}
+
+// lister returns what lists the members, and what tells whether a number is still that of the
+// one that was listed.
+func (g loose) lister() (list func() ([]int, error), check func(pid int) bool) {
 	began := map[int]uint64{}
-	list := func() ([]int, error) {
+	list = func() ([]int, error) {
 		found, err := g.members()
 		pids := make([]int, len(found))
 		for i, m := range found {
@@ -81,13 +90,22 @@ func (g loose) signal(sig unix.Signal) error {
 		}
 		return pids, err
 	}
-	return signalEach(sig, list, func(pid int) bool {
+	return list, func(pid int) bool {
 		now, err := readStat(pid)
 		return err == nil && now.began == began[pid]
-	})
+	}
 }
 
-func (g loose) kill() error { return g.signal(unix.SIGKILL) }
+// kill suspends all first: who is suspended does not fork, and who has not lost its parent yet is
+// still known by it.
+func (g loose) kill() error {
+	list, check := g.lister()
+	met, err := signalEach(stormPasses, unix.SIGSTOP, list, check)
+	for pid := range met {
+		err = errors.Join(err, signalIf(pid, unix.SIGKILL, check))
+	}
+	return err
+}
 
 func (g loose) wait(ctx context.Context) error {
 	return poll(ctx, func() (bool, error) {

@@ -138,7 +138,7 @@ func (y *looseYard) list() (map[string]bool, error) {
 			return nil, err
 		}
 		mark := markOf(y.prefix, key.Start)
-		found := members(processes, readNote(note, e.Name()), os.Getpid(), func(s stat) bool { return says[s.pid] == mark })
+		found := members(processes, readNote(note, e.Name()), os.Getpid(), func(s stat) bool { return says[s.pid] == mark || bears(s.pid, mark) })
 		all[e.Name()] = len(found) > 0
 	}
 	return all, nil

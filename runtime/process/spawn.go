@@ -36,6 +36,9 @@ func (l *Launcher) spawn(launch supervise.Launch, start string, into int) (spawn
 	if err != nil {
 		return spawned{}, err
 	}
+	if into < 0 {
+		markLogs(files[1:], markOf(l.prefix, start))
+	}
 	if err := l.bound(launch, files); err != nil {
 		return spawned{}, refused(err, launch)
 	}

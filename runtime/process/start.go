@@ -60,6 +60,9 @@ func (s *start) hasEnded() bool {
 
 // awaitEnd waits until the main process has ended, or ctx does.
 func (s *start) awaitEnd(ctx context.Context) error {
+	if s.hasEnded() {
+		return nil
+	}
 	select {
 	case <-s.ended:
 		return nil
@@ -122,6 +125,12 @@ func (s *start) lives() (bool, error) {
 func (s *start) awaitGone(ctx context.Context) error {
 	if err := s.group.wait(ctx); err != nil {
 		return err
+	}
+	// Where a look takes long, ctx may be over when it has been seen that nothing lives.
+	if s.main != nil && !s.hasEnded() {
+		if ended, err := s.main.ended(); err == nil && ended {
+			s.learn()
+		}
 	}
 	return s.awaitEnd(ctx)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -82,6 +83,16 @@ var stopping = []Case{
 		b.Stop(h, briefly)
 		b.AllDead(append(pids, b.alive()...))
 	}},
+	{"stop/what cleared its environment, left its session and lost its parent", func(t *testing.T, b *Bench) {
+		_, h := b.Start(`
+			(env -i D=$D setsid sh -c "trap '' TERM; sh -c 'while :; do sleep 0.01; done' & echo \$! >>$D/pids; echo \$\$ >>$D/pids; while :; do sleep 0.01; done" &)
+			trap '' TERM; echo $$ >>$D/pids; while :; do sleep 0.01; done`)
+		pids := b.AwaitPIDs("pids", 3)
+		if killed := b.Stop(h, briefly); !killed {
+			t.Error("Stop did not kill what ignores TERM")
+		}
+		b.AllDead(pids)
+	}},
 	{"stop/the signal goes to every process", func(t *testing.T, b *Bench) {
 		_, h := b.Start(`
 			setsid sh -c "trap 'echo child >>$D/got; exit' TERM; echo 1 >>$D/up; while :; do sleep 0.01; done" &
@@ -137,6 +148,23 @@ var stopping = []Case{
 		_, h := b.Start(`trap '' TERM; echo up >$D/up; while :; do sleep 60 & sleep 0.001; done`)
 		b.Await("up")
 		b.Stop(h, supervise.Halt{Signal: "TERM", Grace: 20 * time.Millisecond})
+		if left := b.alive(); len(left) > 0 {
+			t.Errorf("%d processes live on", len(left))
+		}
+	}},
+	{"stop/a storm of two hundred forks, each in a session of its own", func(t *testing.T, b *Bench) {
+		_, h := b.Start(`
+			trap '' TERM; echo up >$D/up; i=0
+			while [ $i -lt 200 ]; do
+				(setsid sh -c "trap '' TERM; echo \$\$ >>$D/pids; setsid sleep 60 & wait" &)
+				i=$((i+1))
+			done
+			while :; do sleep 1; done`)
+		b.Await("up")
+		b.Eventually("the storm is under way", func() bool { return strings.Count(b.Read("pids"), "\n") > 5 })
+		if killed := b.Stop(h, supervise.Halt{Signal: "TERM", Grace: 20 * time.Millisecond}); !killed {
+			t.Error("Stop did not kill a storm")
+		}
 		if left := b.alive(); len(left) > 0 {
 			t.Errorf("%d processes live on", len(left))
 		}
