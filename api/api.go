@@ -130,11 +130,20 @@ type Status struct {
 	StartedAt   time.Time         `json:"started_at"`
 	Machine     Machine           `json:"machine"`
 	Status      string            `json:"status" enum:"ready,draining,drained"`
+	Drain       *NodeDrain        `json:"drain" doc:"null: the node takes work"`
 	Features    map[string]string `json:"features" doc:"What this host lets Nodee do"`
 	ZooKeeper   ZooKeeper         `json:"zookeeper"`
 	Coordinator Address           `json:"coordinator"`
 	HTTP        Address           `json:"http"`
 	Services    map[string]int    `json:"services" doc:"How many services are in each state"`
+}
+
+// NodeDrain tells about the drain of a node.
+type NodeDrain struct {
+	Since       time.Time `json:"since"`
+	By          string    `json:"by" doc:"Who has asked for it"`
+	Why         string    `json:"why" doc:"What for, in the words of who has asked"`
+	UntilReboot bool      `json:"until_reboot" doc:"Whether the next start of the host ends it"`
 }
 
 // Node says who a node is.

@@ -49,6 +49,9 @@ func nodePage(s api.Status, now time.Time) [][2]string {
 		{"disk", fmt.Sprintf("%s free of %s", size(m.DiskFreeBytes), size(m.DiskBytes))},
 		{"load", strings.Trim(fmt.Sprint(m.Load), "[]")},
 	}
+	if s.Drain != nil {
+		page = slices.Insert(page, 2, [2]string{"  drained", drainPart(s.Drain)})
+	}
 	page = append(page, zooKeeperPart(s.ZooKeeper)...)
 	if len(s.Node.Labels) > 0 {
 		page = append(page, [2]string{"labels", mapText(s.Node.Labels)})

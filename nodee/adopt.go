@@ -79,7 +79,7 @@ func (a *Agent) look(g *group.Group, d store.Desire, run int64) (awake <-chan st
 			g.Aside("end another "+name, func(ctx context.Context) error { a.endStray(ctx, key, d.Spec.Stop); return nil })
 		}
 	}
-	return a.units.Open(name, rec, want(d))
+	return a.units.Open(name, rec, want(d, a.drain.Now()))
 }
 
 // endStray ends a start that no unit looks after.

@@ -49,6 +49,7 @@ type Agent struct {
 	boot     string
 	prefix   *store.Prefix
 	desires  *store.Services
+	drain    *store.NodeDrain
 	journal  *store.Journal
 	tree     *tree.Tree
 	fetch    *fetch.Fetcher
@@ -97,10 +98,7 @@ func New(ctx context.Context, cfg Config) (_ *Agent, err error) {
 	if a.prefix, err = store.OpenPrefix(cfg.Settings.Prefix); err != nil {
 		return nil, err
 	}
-	if a.desires, err = store.OpenServices(filepath.Join(a.prefix.State(), "services"), a.log); err != nil {
-		return nil, err
-	}
-	if a.journal, err = store.OpenJournal(filepath.Join(a.prefix.State(), "events"), time.Now, a.log); err != nil {
+	if err = a.openState(); err != nil {
 		return nil, err
 	}
 	if a.tree, err = tree.Open(ctx, a.prefix.Software(), tree.Options{Log: a.log, OnChange: a.artifacts.Bump}); err != nil {
@@ -114,6 +112,19 @@ func New(ctx context.Context, cfg Config) (_ *Agent, err error) {
 		a.log.Warn("what services may write is not, or not fully, held to their specs", "landlock", l.Landlock, "why", l.LandlockWhy)
 	}
 	return a, a.joinCell()
+}
+
+// openState opens what the daemon keeps of its own.
+func (a *Agent) openState() (err error) {
+	state := a.prefix.State()
+	if a.desires, err = store.OpenServices(filepath.Join(state, "services"), a.log); err != nil {
+		return err
+	}
+	if a.drain, err = store.OpenNodeDrain(filepath.Join(state, "drain.json"), a.boot, a.log); err != nil {
+		return err
+	}
+	a.journal, err = store.OpenJournal(filepath.Join(state, "events"), time.Now, a.log)
+	return err
 }
 
 // Close lets go of the prefix, also when ctx has ended already. What runs goes on.
@@ -224,7 +235,7 @@ func (a *Agent) pass(g *group.Group, names map[string]bool) {
 		if !ok {
 			continue
 		}
-		have := Have{Installing: a.installs.run(name)}
+		have := Have{Installing: a.installs.run(name), Drain: a.drain.Now()}
 		if status, ok := a.units.Status(name); ok {
 			have.Unit = &status
 		}
@@ -241,7 +252,7 @@ func (a *Agent) take(g *group.Group, d store.Desire, step Step) {
 	case StepOpen:
 		a.look(g, d, 0) // it is new: whatever runs in its name is of an earlier run
 	case StepTell:
-		a.units.Tell(name, want(d))
+		a.units.Tell(name, want(d, a.drain.Now()))
 	case StepInstall:
 		a.install(g, d, step.Run)
 	case StepCancel:

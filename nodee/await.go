@@ -25,12 +25,12 @@ const (
 )
 
 // judge tells how the wish of a generation stands, and if it is open for how long nothing
-// but time can decide it; 0: until something changes.
-func judge(d store.Desire, u supervise.Status, generation int64, now time.Time) (outcome, time.Duration) {
+// but time can decide it; 0: until something changes. drain is that of the node, nil for none.
+func judge(d store.Desire, u supervise.Status, drain *store.Drain, generation int64, now time.Time) (outcome, time.Duration) {
 	switch {
 	case d.Generation > generation:
 		return lost, 0
-	case u.Generation < generation:
+	case u.Generation < generation || u.Held != held(d, drain): // it has not heard yet
 		return open, 0
 	case d.Desired != service.Running:
 		if u.State == service.StateStopped {
@@ -63,8 +63,11 @@ func (a *Agent) AwaitService(ctx context.Context, c service.Coordinate, generati
 			return api.Service{}, fault.New(fault.Conflict, "removed", "%s was removed meanwhile", c)
 		}
 		u := a.status(c)
-		what, left := judge(d, u, generation, time.Now())
+		drain := a.drain.Now()
+		what, left := judge(d, u, drain, generation, time.Now())
 		switch {
+		case what != lost && u.State.Settled() && kept(d, u, drain):
+			return a.view(d), fault.New(fault.Conflict, "node-drained", "%s is to run, and waits: %s", c, drainStory(*drain))
 		case what == done:
 			return a.view(d), nil
 		case what == lost && d.Generation > generation:

@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/cloudname/nodee/api"
@@ -19,7 +18,6 @@ import (
 	"github.com/cloudname/nodee/internal/publish"
 	"github.com/cloudname/nodee/nodee/discovery"
 	"github.com/cloudname/nodee/nodee/presence"
-	"github.com/cloudname/nodee/nodee/store"
 	"github.com/cloudname/nodee/zkschema"
 )
 
@@ -94,7 +92,7 @@ type facts struct {
 func (f facts) Facts() presence.Facts {
 	a, n := f.a, f.a.cfg.Settings.Node
 	out := presence.Facts{Node: zkschema.Node{
-		ID: a.prefix.ID, Name: n.Name, Cluster: n.Cluster, Version: a.cfg.Version, Machine: f.machine, Status: "ready",
+		ID: a.prefix.ID, Name: n.Name, Cluster: n.Cluster, Version: a.cfg.Version, Machine: f.machine, Status: a.nodeStatus(),
 		Labels: n.LabelMap(), Features: a.features(), HTTP: a.advertised(),
 	}}
 	out.Services = f.services()
@@ -104,9 +102,7 @@ func (f facts) Facts() presence.Facts {
 // services are what the cell is told of the services.
 func (f facts) services() (out []presence.Service) {
 	a := f.a
-	desires := a.desires.All()
-	slices.SortFunc(desires, func(x, y store.Desire) int { return x.Coordinate.Compare(y.Coordinate) })
-	for _, d := range desires {
+	for _, d := range a.sorted() {
 		u := a.status(d.Coordinate)
 		if u.State == "" {
 			continue // the supervisor does not know it yet

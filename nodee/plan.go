@@ -12,6 +12,7 @@ import (
 type Have struct {
 	Unit       *supervise.Status // nil: the supervisor does not know it
 	Installing int64             // the run that its artifact is being installed for; 0: none
+	Drain      *store.Drain      // of the node; nil: it takes work
 }
 
 // StepKind says what a step does.
@@ -48,6 +49,9 @@ func Plan(d store.Desire, have Have) []Step {
 	if u.Generation < d.Generation {
 		return append(steps, Step{Kind: StepTell, Why: fmt.Sprintf("generation %d is desired, its unit knows %d", d.Generation, u.Generation)})
 	}
+	if kept := held(d, have.Drain); u.Held != kept {
+		return append(steps, Step{Kind: StepTell, Why: fmt.Sprintf("that the node is drained keeps it from running: %t", kept)})
+	}
 	if waits && u.Run != have.Installing {
 		steps = append(steps, Step{Kind: StepInstall, Run: u.Run, Why: "it needs " + d.Spec.Artifact})
 	}
@@ -57,7 +61,16 @@ func Plan(d store.Desire, have Have) []Step {
 	return steps
 }
 
+// held tells whether the drain of the node keeps a service from running.
+func held(d store.Desire, drain *store.Drain) bool {
+	return drain != nil && d.Desired == service.Running
+}
+
 // want is what a unit is told.
-func want(d store.Desire) supervise.Want {
-	return supervise.Want{Desired: d.Desired, Generation: d.Generation, Run: d.Run, Spec: d.Spec, Ports: d.Ports, Why: d.Why}
+func want(d store.Desire, drain *store.Drain) supervise.Want {
+	w := supervise.Want{Desired: d.Desired, Generation: d.Generation, Run: d.Run, Spec: d.Spec, Ports: d.Ports, Why: d.Why}
+	if held(d, drain) {
+		w.Held, w.Desired, w.Why = true, service.Drained, drainWhy(*drain)
+	}
+	return w
 }

@@ -33,11 +33,15 @@ func TestPlan(t *testing.T) {
 		"a service that nobody looks after is opened":        {running, Have{}, []StepKind{StepOpen}},
 		"a unit that lags behind is told":                    {running, Have{Unit: unit(service.StateRunning, 1, 1)}, []StepKind{StepTell}},
 		"a unit that waits for its artifact gets it":         {running, Have{Unit: unit(service.StateInstalling, 2, 2)}, []StepKind{StepInstall}},
-		"what is being installed is not installed again":     {running, Have{unit(service.StateInstalling, 2, 2), 2}, nil},
-		"an install for an older run is given up":            {running, Have{unit(service.StateInstalling, 2, 2), 1}, []StepKind{StepCancel, StepInstall}},
-		"an install that nobody waits for is given up":       {running, Have{unit(service.StateStopped, 2, 2), 2}, []StepKind{StepCancel}},
+		"what is being installed is not installed again":     {running, Have{Unit: unit(service.StateInstalling, 2, 2), Installing: 2}, nil},
+		"an install for an older run is given up":            {running, Have{Unit: unit(service.StateInstalling, 2, 2), Installing: 1}, []StepKind{StepCancel, StepInstall}},
+		"an install that nobody waits for is given up":       {running, Have{Unit: unit(service.StateStopped, 2, 2), Installing: 2}, []StepKind{StepCancel}},
 		"a running service is left alone":                    {running, Have{Unit: unit(service.StateRunning, 2, 2)}, nil},
 		"a failed service is left alone":                     {running, Have{Unit: unit(service.StateFailed, 2, 2)}, nil},
+		"on a drained node, what runs is told":               {running, Have{Unit: unit(service.StateRunning, 2, 2), Drain: &store.Drain{}}, []StepKind{StepTell}},
+		"what is kept from running is left alone":            {running, Have{Unit: &supervise.Status{State: service.StateStopped, Generation: 2, Run: 2, Held: true}, Drain: &store.Drain{}}, nil},
+		"and is told when the node takes work again":         {running, Have{Unit: &supervise.Status{State: service.StateStopped, Generation: 2, Run: 2, Held: true}}, []StepKind{StepTell}},
+		"what is to be stopped is not kept from anything":    {removed, Have{Unit: unit(service.StateStopped, 3, 2), Drain: &store.Drain{}}, []StepKind{StepForget}},
 		"a removed service is stopped first":                 {removed, Have{Unit: unit(service.StateRunning, 2, 2)}, []StepKind{StepTell}},
 		"a removed service is not forgotten while it stops":  {removed, Have{Unit: unit(service.StateStopping, 3, 2)}, nil},
 		"a removed service is forgotten when it has stopped": {removed, Have{Unit: unit(service.StateStopped, 3, 2)}, []StepKind{StepForget}},
@@ -67,7 +71,11 @@ func TestPlanningAgainPlansNothing(t *testing.T) {
 				Generation: rapid.Int64Range(0, d.Generation).Draw(t, "observed"),
 				Run:        rapid.Int64Range(0, d.Run).Draw(t, "unit's run"),
 			}
+			have.Unit.Held = rapid.Bool().Draw(t, "held")
 			have.Installing = rapid.Int64Range(0, d.Generation).Draw(t, "installing")
+		}
+		if rapid.Bool().Draw(t, "drained") {
+			have.Drain = &store.Drain{}
 		}
 		for range 6 {
 			steps := Plan(d, have)
@@ -92,8 +100,9 @@ func TestPlanningAgainPlansNothing(t *testing.T) {
 func take(d store.Desire, have Have, s Step) Have {
 	switch s.Kind {
 	case StepOpen, StepTell:
-		u := supervise.Status{State: service.StateStopped, Generation: d.Generation, Run: d.Run}
-		if d.Desired == service.Running {
+		w := want(d, have.Drain)
+		u := supervise.Status{State: service.StateStopped, Generation: w.Generation, Run: w.Run, Held: w.Held}
+		if w.Desired == service.Running {
 			u.State = service.StateInstalling
 		}
 		have.Unit = &u

@@ -16,6 +16,7 @@ func (a *Agent) WhyOf(c service.Coordinate) ([]api.Cause, error) {
 		s := a.view(d)
 		facts.Service, facts.Run = &s, d.Run
 		facts.Wish = why.Wish{At: d.AskedAt, Generation: d.Generation, Why: d.Why, By: d.By}
+		facts.Hold = a.holdOf(d)
 	}
 	chain := why.Chain(facts, time.Now())
 	if len(chain) == 0 {

@@ -294,13 +294,19 @@ func (a *Agent) Services() []api.Service {
 
 // ServicesFull lists all services, with their specs.
 func (a *Agent) ServicesFull() []api.Service {
-	desires := a.desires.All()
-	slices.SortFunc(desires, func(x, y store.Desire) int { return x.Coordinate.Compare(y.Coordinate) })
+	desires := a.sorted()
 	out := make([]api.Service, 0, len(desires))
 	for _, d := range desires {
 		out = append(out, a.view(d))
 	}
 	return out
+}
+
+// sorted is what is desired of every service, by coordinate.
+func (a *Agent) sorted() []store.Desire {
+	desires := a.desires.All()
+	slices.SortFunc(desires, func(x, y store.Desire) int { return x.Coordinate.Compare(y.Coordinate) })
+	return desires
 }
 
 // ServicesVersion rises whenever Services would answer something else, but for time passing.
@@ -337,6 +343,9 @@ func (a *Agent) view(d store.Desire) api.Service {
 	}
 	if !u.Until.IsZero() {
 		s.NextTryAt = &u.Until
+	}
+	if drain := a.drain.Now(); kept(d, u, drain) {
+		s.Why = drainStory(*drain)
 	}
 	if d.Removal != nil {
 		s.Why += "; its removal was asked for"

@@ -142,7 +142,10 @@ func TestJudge(t *testing.T) {
 		"it is stopping":                         {desire(service.Stopped, 2, 1), unit(service.StateStopping, 2, 1), 0, open},
 	} {
 		c.unit.StartedAt = now.Add(-c.ran)
-		if got, _ := judge(c.desire, c.unit, 2, now); got != c.want {
+		if got, _ := judge(c.desire, c.unit, &store.Drain{}, 2, now); got != open && c.desire.Desired == service.Running && c.desire.Generation == 2 {
+			t.Errorf("%s, and the node is drained, of which it has not heard yet: %d", name, got)
+		}
+		if got, _ := judge(c.desire, c.unit, nil, 2, now); got != c.want {
 			t.Errorf("%s: %d, want %d", name, got, c.want)
 		}
 	}

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"net/url"
 
 	"github.com/cloudname/nodee/api"
 )
@@ -14,6 +15,31 @@ func (c *Client) Status(ctx context.Context) (Answer[api.Status], error) {
 // Leave takes the node out of its cell, and returns when it has left.
 func (c *Client) Leave(ctx context.Context) (Answer[api.Status], error) {
 	return call[api.Status](ctx, c, request{method: "POST", path: "/v1/node/leave"})
+}
+
+// NodeDrain is how a node is drained.
+type NodeDrain struct {
+	Why         string // what for, in words
+	UntilReboot bool   // the next start of the host ends it
+	Wait        Wait
+}
+
+// DrainNode has the node take no work. Status is 202 without a wait. An error of the kind
+// fault.Timeout says that the drain goes on.
+func (c *Client) DrainNode(ctx context.Context, how NodeDrain) (Answer[api.Status], error) {
+	query := how.Wait.into(url.Values{})
+	if how.Why != "" {
+		query.Set("why", how.Why)
+	}
+	if how.UntilReboot {
+		query.Set("until_reboot", "true")
+	}
+	return call[api.Status](ctx, c, request{method: "POST", path: "/v1/node/drain", query: query})
+}
+
+// ResumeNode lifts the drain of the node, if there is one.
+func (c *Client) ResumeNode(ctx context.Context) (Answer[api.Status], error) {
+	return call[api.Status](ctx, c, request{method: "POST", path: "/v1/node/resume"})
 }
 
 // Alive returns nil when the daemon answers.

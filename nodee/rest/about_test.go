@@ -7,6 +7,7 @@ import (
 
 	"github.com/cloudname/nodee/api"
 	"github.com/cloudname/nodee/internal/fault"
+	"github.com/cloudname/nodee/runtime/service"
 )
 
 func TestAbout(t *testing.T) {
@@ -43,4 +44,28 @@ func TestLeave(t *testing.T) {
 	}
 	f.Fail("Leave", fault.New(fault.Conflict, "stands-alone", "cannot leave: this node is in no cell"))
 	refused(t, f.ask(t, "POST", "/v1/node/leave", ""), 409, "stands-alone")
+}
+
+func TestDrainNode(t *testing.T) {
+	f := newFace(t)
+	got := is[api.Status](t, f.ask(t, "POST", "/v1/node/drain?why=a+new+disk&until_reboot=true", ""), 202)
+	if got.Status != "drained" || got.Drain == nil || got.Drain.Why != "a new disk" || !got.Drain.UntilReboot {
+		t.Errorf("%+v", got.Drain)
+	}
+	is[api.Status](t, f.ask(t, "POST", "/v1/node/drain?wait=10s", ""), 200)
+	if got := is[api.Status](t, f.ask(t, "POST", "/v1/node/resume", ""), 202); got.Status != "ready" || got.Drain != nil {
+		t.Errorf("%+v", got)
+	}
+	want := []string{`DrainNode "a new disk" until_reboot=true`, `DrainNode "" until_reboot=false`, "ResumeNode work"}
+	if calls := f.Calls(); !slices.Equal(calls, want) {
+		t.Errorf("the node was told %q, want %q", calls, want)
+	}
+	f.Stick(service.StateStopping)
+	refused(t, f.ask(t, "POST", "/v1/node/drain?wait=20ms", ""), 504, "timeout")
+	faulty(t, f.ask(t, "POST", "/v1/node/drain?until=reboot", ""), "query.until")
+	for _, path := range []string{"/v1/node/drain", "/v1/node/resume"} {
+		f.Fail("DrainNode", fault.New(fault.Full, "disk-full", "cannot record it"))
+		f.Fail("ResumeNode", fault.New(fault.Full, "disk-full", "cannot record it"))
+		refused(t, f.ask(t, "POST", path, ""), 507, "disk-full")
+	}
 }

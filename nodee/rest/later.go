@@ -10,8 +10,6 @@ import (
 func laterRoutes() []edge.Entry {
 	var table []edge.Entry
 	for _, r := range []edge.Route{
-		{Method: http.MethodPost, Path: "/v1/node/drain", ID: "drain-node", Summary: "Drain the node"},
-		{Method: http.MethodPost, Path: "/v1/node/resume", ID: "resume-node", Summary: "Take work again"},
 		{Method: http.MethodPost, Path: "/v1/node/upgrade", ID: "upgrade-daemon", Summary: "Replace the daemon by its new binary"},
 	} {
 		r.Access, r.Tags = edge.Write, []string{"later"}

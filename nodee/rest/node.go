@@ -48,6 +48,7 @@ type Services interface {
 	ServiceReader
 	ServiceWriter
 	ServiceWaiter
+	Drains
 }
 
 // ServiceReader tells how services are. It hides nothing: that is for the routes to do.
@@ -79,6 +80,17 @@ type ServiceWaiter interface {
 	AwaitRemoval(context.Context, service.Coordinate) error
 	// RemovalLimit returns how long a removal may take.
 	RemovalLimit(service.Coordinate) time.Duration
+}
+
+// Drains is what keeps all services from running, whatever is desired of them.
+type Drains interface {
+	// DrainNode has the node take no work, until the host is restarted or, without
+	// untilReboot, until that is lifted. It returns when that is recorded.
+	DrainNode(_ context.Context, why string, untilReboot bool) error
+	ResumeNode(context.Context) error
+	// AwaitDrained waits until nothing runs any more. The error is a fault.Conflict when the
+	// drain was lifted meanwhile, a fault.Timeout at ctx's deadline.
+	AwaitDrained(context.Context) error
 }
 
 // Records is what services leave behind.

@@ -24,7 +24,7 @@ import (
 // Routes returns every route of a node, for edge.API.Add.
 func Routes(n Node) []edge.Entry {
 	return slices.Concat(artifactRoutes(n), serviceRoutes(n), commandRoutes(n), eventRoutes(n), logRoutes(n),
-		discoveryRoutes(n), aboutRoutes(n), laterRoutes())
+		discoveryRoutes(n), aboutRoutes(n), drainRoutes(n), laterRoutes())
 }
 
 // answer is an output with a body; the zero Status is the route's own.

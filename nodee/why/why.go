@@ -21,10 +21,11 @@ type Facts struct {
 	Service *api.Service    // as it is told; nil: there is none any more
 	Run     int64           // the generation that asked for its latest run
 	Wish    Wish            // the last one; the history may not reach back to it
+	Hold    *Wish           // what keeps it from running although that is desired; nil: nothing
 	Events  []service.Event // of the service, oldest first
 }
 
-// Wish is what was asked for of a service, last.
+// Wish is what was asked for.
 type Wish struct {
 	At         time.Time
 	Generation int64
@@ -39,6 +40,9 @@ func Chain(f Facts, now time.Time) []api.Cause {
 	var chain []api.Cause
 	if f.Service != nil {
 		chain = append(chain, w.head(at, now))
+		if f.Hold != nil {
+			return append(chain, api.Cause{At: f.Hold.At, What: f.Hold.Why, By: f.Hold.By})
+		}
 		if at >= 0 && !lively[f.Events[at].Type] {
 			at = w.cause(at) // the head is about that event already
 		}

@@ -197,6 +197,17 @@ func TestChain(t *testing.T) {
 	}
 }
 
+// What keeps a service from running is why it does not, whatever was before.
+func TestChainOfWhatIsHeld(t *testing.T) {
+	got := texts(Chain(Facts{Service: &api.Service{State: "stopped", Why: "the node is drained"}, Run: 1,
+		Hold: &Wish{At: noon, Why: "the node is drained", By: "me"}, Events: told(t, `
+			1 desired 1 by=you: it was put, to run: desired is running
+			2 stopped 1: the node is drained`)}, noon))
+	if want := "2 it is stopped <- the node is drained\n0 the node is drained <-  (by me)\n"; got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}
+
 // Whatever stands in a history, the chain goes back in time, says something with each link,
 // and ends.
 func FuzzChain(f *testing.F) {

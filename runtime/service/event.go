@@ -26,11 +26,17 @@ const (
 	EventRemoved    EventType = "removed"
 )
 
+// What can happen to the node as a whole. Such events have no coordinate.
+const (
+	EventNodeDraining EventType = "node-draining" // it takes no work from now on
+	EventNodeResumed  EventType = "node-resumed"  // it takes work again
+)
+
 // Event is one entry of the history. Seq rises on the node and survives restarts.
 type Event struct {
 	Seq        uint64    `json:"seq"`
 	At         time.Time `json:"at"`
-	Coordinate string    `json:"coordinate"`
+	Coordinate string    `json:"coordinate"` // empty where it is about the node
 	Type       EventType `json:"type"`
 	PID        *int      `json:"pid"`    // null where no process is concerned
 	Code       *int      `json:"code"`   // of an exit, null after a signal

@@ -25,8 +25,9 @@ const retryHalt = time.Second
 // ask begins a run, or the next try of one, and waits for what it runs from.
 func (u *unit) ask() {
 	u.timer.Stop()
-	if u.want.Run > u.rec.Run {
+	if u.want.Run > u.rec.Run || u.rec.Held {
 		u.rec.Run, u.rec.Tries, u.rec.HasRun, u.rec.Software = u.want.Run, Tries{}, false, ""
+		u.rec.Held = false
 	}
 	u.rec.Spec, u.rec.Ports = u.want.Spec, u.want.Ports
 	u.rec.DrainSince = time.Time{}

@@ -20,6 +20,9 @@ type Want struct {
 	// Ports are those of Spec, the assigned ones filled in. Nobody changes the map.
 	Ports map[string]int
 	Why   string // who or what asked, for people
+	// Held says that it is desired running, and is kept from that for now: Desired is Drained
+	// then. It runs again when it is told so without Held.
+	Held bool
 }
 
 // Record is what a unit must know after the daemon's restart. It is written before a start
@@ -43,6 +46,7 @@ type Record struct {
 	Why        string         `json:"why"`
 	Until      time.Time      `json:"until"`       // the end of a backoff
 	DrainSince time.Time      `json:"drain_since"` // when the drain began
+	Held       bool           `json:"held"`        // it was kept from running, and is to run again
 
 	// Of the start above:
 	Ready     bool       `json:"ready"`               // it was ready, whatever it is now
@@ -71,6 +75,7 @@ type Status struct {
 	Why        string
 	Software   string
 	Healthy    *bool // nil: it has no checks, or does not run
+	Held       bool  // it was told that it is kept from running
 }
 
 // Records keeps what units must know after a restart of the daemon.

@@ -107,15 +107,7 @@ func (u *unit) consider(w Want) {
 		u.rec.Generation = w.Generation
 		u.takeLive(w)
 	}
-	var in Input
-	switch {
-	case w.Desired == service.Running && (w.Run > u.rec.Run || u.state == Pending):
-		in = WantUp
-	case w.Desired == service.Drained:
-		in = WantDrain
-	case w.Desired == service.Stopped:
-		in = WantDown
-	}
+	in := u.input(w)
 	if in != 0 && u.state == Failed && u.rec.Start != "" { // see wakeInDoubt
 		in = Doubt
 	}
@@ -123,6 +115,23 @@ func (u *unit) consider(w Want) {
 		u.feed(in, w.Why)
 	}
 	u.publish()
+}
+
+// input is what a wish means to the unit where it is; 0: nothing.
+func (u *unit) input(w Want) Input {
+	switch {
+	case w.Held:
+		return u.hold(w)
+	case w.Desired == service.Running && (w.Run > u.rec.Run || u.state == Pending || u.rec.Held):
+		return WantUp
+	case w.Desired == service.Running:
+		return 0
+	}
+	u.rec.Held = false
+	if w.Desired == service.Drained {
+		return WantDrain
+	}
+	return WantDown
 }
 
 // feed makes one step of the machine.
@@ -178,7 +187,7 @@ func (u *unit) publish() {
 	s := Status{
 		State: u.state.Public(), Generation: u.rec.Generation, Run: u.rec.Run, PID: u.pid, Restarts: u.rec.Tries.Restarts,
 		Totals: u.rec.Totals, HasRun: u.rec.HasRun, LastExit: u.rec.LastExit, Why: u.rec.Why, Software: u.rec.Software,
-		Healthy: u.healthy(),
+		Healthy: u.healthy(), Held: u.want.Held,
 	}
 	if u.pid != 0 {
 		s.StartedAt = u.rec.StartedAt

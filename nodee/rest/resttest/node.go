@@ -34,6 +34,7 @@ type Node struct {
 	fails     map[string]error
 	stuck     service.State
 	notReady  error
+	drain     *api.NodeDrain
 	artifacts map[artifact.ID]api.Artifact
 	services  map[service.Coordinate]api.Service
 	events    []service.Event
@@ -190,6 +191,9 @@ func (n *Node) Status() api.Status {
 		Node: api.Node{ID: "a-b-c", Name: "host", Cluster: "default", Labels: map[string]string{}}, Version: "test",
 		PID: os.Getpid(), StartedAt: At, Status: "ready", Features: map[string]string{},
 		ZooKeeper: api.ZooKeeper{State: "off", Servers: []string{}}, Services: map[string]int{},
+	}
+	if n.drain != nil {
+		s.Status, s.Drain = "drained", n.drain
 	}
 	s.Machine.Load = []float64{0, 0, 0}
 	for _, one := range n.services {
