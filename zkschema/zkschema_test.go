@@ -182,6 +182,18 @@ func TestAReportFitsIntoARequest(t *testing.T) {
 	}
 }
 
+// Cloudname's own library sets its two values apart by a space, has keys in any order, and
+// writes null where there is nothing.
+func TestWhatCloudnameWritesIsRead(t *testing.T) {
+	const text = `"{\"message\":\"up\",\"state\":\"DRAINING\"}" {"http":{"endpointData":null,"name":"http","coordinate":` +
+		`{"cell":"fbu","user":"borud","service":"web","instance":1},"protocol":"http","port":80,"host":"n1"}}`
+	got, err := DecodeCloudname([]byte(text))
+	want := CloudnameStatus{State: CloudnameDraining, Message: "up", Endpoints: Endpoints(web, "n1", map[string]int{"http": 80})}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, %v\nwant %+v", got, err, want)
+	}
+}
+
 func TestAMessageIsShort(t *testing.T) {
 	s := cloudname()
 	s.Message = strings.Repeat("wäh ", 500)

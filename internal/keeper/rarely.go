@@ -3,6 +3,8 @@ package keeper
 import (
 	"maps"
 	"regexp"
+	"slices"
+	"sync"
 	"time"
 )
 
@@ -30,5 +32,24 @@ func (r rarely) worth(what string, now time.Time) bool {
 		return false
 	}
 	r[what] = now
+	return true
+}
+
+// seldom finds out what is worth to be said of something that is news each time: as often as
+// sayAtMost in the time of sayAgain. It is safe for concurrent use.
+type seldom struct {
+	mu   sync.Mutex
+	said []time.Time
+}
+
+// worth tells whether it is to be said once more.
+func (s *seldom) worth(now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.said = slices.DeleteFunc(s.said, func(at time.Time) bool { return now.Sub(at) >= sayAgain })
+	if len(s.said) >= sayAtMost {
+		return false
+	}
+	s.said = append(s.said, now)
 	return true
 }

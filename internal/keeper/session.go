@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/go-zookeeper/zk"
 
@@ -22,6 +23,7 @@ const inFlight = 256
 type session struct {
 	status  *Status
 	calm    *atomic.Bool // the keeper's: the last thing that it said is that it is connected
+	losses  *seldom      // the keeper's: how often it has said that it is not
 	log     *slog.Logger
 	tasks   *group.Group // the calls, and the library's own goroutines; its context is the session's
 	conn    *zk.Conn
@@ -127,8 +129,12 @@ func (s *session) down() {
 		why = context.Cause(s.Context()).Error()
 	}
 	if s.status.Down(why) && s.Context().Err() == nil {
-		s.calm.Store(false)
-		s.log.Warn("lost the connection to ZooKeeper", "server", s.status.State().Server, "session", SessionName(s.link.session()))
+		level := slog.LevelDebug // a connection that comes and goes was said to do so
+		if s.losses.worth(time.Now()) {
+			s.calm.Store(false)
+			level = slog.LevelWarn
+		}
+		s.log.Log(s.Context(), level, "lost the connection to ZooKeeper", "server", s.status.State().Server, "session", SessionName(s.link.session()))
 	}
 }
 

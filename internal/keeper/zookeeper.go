@@ -25,8 +25,9 @@ type Config struct {
 // ZooKeeper is the real keeper.
 type ZooKeeper struct {
 	*Status
-	cfg  Config
-	calm atomic.Bool // the last thing that was said is that there is a connection
+	cfg    Config
+	calm   atomic.Bool // the last thing that was said is that there is a connection
+	losses seldom      // how often it was said that it is lost
 }
 
 // New makes a keeper of the servers. It reaches for none of them before Open.
@@ -69,7 +70,7 @@ func (z *ZooKeeper) Open(ctx context.Context) (Session, error) {
 // connect starts the library's connection. The session outlives ctx.
 func (z *ZooKeeper) connect(ctx context.Context) (*session, error) {
 	s := &session{
-		status: z.Status, calm: &z.calm, log: z.cfg.Log, tasks: group.New(context.WithoutCancel(ctx)), slots: make(chan struct{}, inFlight),
+		status: z.Status, calm: &z.calm, losses: &z.losses, log: z.cfg.Log, tasks: group.New(context.WithoutCancel(ctx)), slots: make(chan struct{}, inFlight),
 		granted: make(chan struct{}), watches: hub{entries: map[watched]*entry{}},
 	}
 	s.link = newLink(s.Context(), z.cfg.Timeout, s.failed)

@@ -6,9 +6,12 @@
 package keeper_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -137,6 +140,47 @@ func TestDownAndUp(t *testing.T) {
 	e.Up()
 	survives(t, s, "/e") // the clocks of all sessions begin anew with the server
 	keepertest.Eventually(t, "a watch from before the crash fires", func() bool { return len(w.Take()) > 0 })
+}
+
+// A connection that comes and goes does not fill the log.
+func TestFlappingIsNoStorm(t *testing.T) {
+	t.Parallel()
+	e := keepertest.Start(t, 1)
+	p := keepertest.NewProxy(t, e.Servers[0])
+	var out lockedBuffer
+	k, err := keeper.New(keeper.Config{Servers: []string{p.Addr}, Timeout: longT, Log: slog.New(slog.NewTextHandler(&out, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := holds(t, k, "/flaps")
+	const flaps = 15
+	for range flaps {
+		changed := k.Changed()
+		p.Drop()
+		<-changed
+		survives(t, s, "/flaps")
+	}
+	if lost, back := strings.Count(out.String(), "level=WARN"), strings.Count(out.String(), "level=INFO"); lost != 8 || back > 9 {
+		t.Errorf("%d losses are said in %d warnings and %d lines that it is back; want 8 and 9:\n%s", flaps, lost, back, &out)
+	}
+}
+
+// lockedBuffer may be written to and read at the same time.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(b)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }
 
 // Servers that come back empty refuse a session that has seen more than they know, for ever.
