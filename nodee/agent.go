@@ -25,6 +25,7 @@ import (
 	"github.com/cloudname/nodee/nodee/discovery"
 	"github.com/cloudname/nodee/nodee/presence"
 	"github.com/cloudname/nodee/nodee/store"
+	"github.com/cloudname/nodee/runtime/notify"
 	"github.com/cloudname/nodee/runtime/process"
 	"github.com/cloudname/nodee/runtime/rundir"
 	"github.com/cloudname/nodee/runtime/rundir/source"
@@ -54,6 +55,7 @@ type Agent struct {
 	tree     *tree.Tree
 	fetch    *fetch.Fetcher
 	launcher *process.Launcher
+	notices  *notify.Sockets
 	units    *supervise.Supervisor
 	registry *prometheus.Registry
 	presence *presence.Presence // nil: the node stands alone
@@ -111,6 +113,9 @@ func New(ctx context.Context, cfg Config) (_ *Agent, err error) {
 	if l := a.launcher.Features(); l.LandlockWhy != "" {
 		a.log.Warn("what services may write is not, or not fully, held to their specs", "landlock", l.Landlock, "why", l.LandlockWhy)
 	}
+	if a.notices, err = notify.Open(a.prefix.Hash(), a.log); err != nil {
+		return nil, err
+	}
 	return a, a.joinCell()
 }
 
@@ -130,6 +135,9 @@ func (a *Agent) openState() (err error) {
 // Close lets go of the prefix, also when ctx has ended already. What runs goes on.
 func (a *Agent) Close(ctx context.Context) error {
 	var errs []error
+	if a.notices != nil {
+		errs = append(errs, a.notices.Close())
+	}
 	if a.launcher != nil {
 		errs = append(errs, a.launcher.Close(context.WithoutCancel(ctx)))
 	}
@@ -159,12 +167,13 @@ func (a *Agent) Run(ctx context.Context) error {
 	g := group.New(ctx)
 	parts := supervise.Config{
 		Kind: "service", Boot: a.boot, Launcher: a.launcher, Outfitter: outfitter{a}, Records: a.desires, Desires: a.desires,
-		Journal: a.journal, Changed: a.touch, Log: a.log,
+		Journal: a.journal, Notices: a.notices, Changed: a.touch, Log: a.log,
 	}
 	if a.bend != nil {
 		a.bend(&parts)
 	}
 	a.units = supervise.New(g.Context(), parts)
+	g.Go("notices", a.notices.Run)
 	g.Go("supervisor", func(context.Context) error { return a.units.Wait() })
 	if err := a.adopt(g); err != nil {
 		g.End(err)

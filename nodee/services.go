@@ -331,7 +331,7 @@ func (a *Agent) view(d store.Desire) api.Service {
 	}
 	s := api.Service{
 		Coordinate: d.Coordinate.String(), Artifact: d.Spec.Artifact, Desired: string(d.Desired), State: string(u.State),
-		Healthy: u.Healthy, Restarts: u.Restarts, LastExit: u.LastExit, Ports: d.Ports, RuntimeDir: a.runtimeDir(d.Coordinate), LogDir: a.logDir(d.Coordinate),
+		Healthy: u.Healthy, StatusText: u.StatusText, Restarts: u.Restarts, LastExit: u.LastExit, Ports: d.Ports, RuntimeDir: a.runtimeDir(d.Coordinate), LogDir: a.logDir(d.Coordinate),
 		Owner: d.Owner, Generation: d.Generation, ObservedGeneration: u.Generation, Why: u.Why, Spec: &d.Spec,
 	}
 	if s.Ports == nil {

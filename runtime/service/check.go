@@ -190,5 +190,5 @@ func readReadyTimeout(r *reader, into *quantity.Duration) {
 
 // Awaits tells whether a start of the service has to become ready after its process runs.
 func (s Spec) Awaits() bool {
-	return slices.ContainsFunc(s.Checks, func(c Check) bool { return c.Role == RoleStartup })
+	return s.Notify.Ready || slices.ContainsFunc(s.Checks, func(c Check) bool { return c.Role == RoleStartup })
 }

@@ -41,6 +41,8 @@ var actions = map[string]Action{
 
 	"checks":        ActionLive,
 	"ready_timeout": ActionLive,
+	"notify.ready":  ActionLive,
+	"notify":        ActionRestart, // the process was told of its watchdog when it was started
 }
 
 // Diff tells what it takes to make a service of the old spec one of the new, and which fields

@@ -18,7 +18,7 @@ import (
 
 // reserved are the keys of a spec whose meaning is settled, and which are refused until
 // they are built.
-var reserved = []string{"notify", "depends_on",
+var reserved = []string{"depends_on",
 	"logs", "value", "memory_expected", "memory_peak", "exclusive"}
 
 var (
@@ -49,6 +49,7 @@ func read(r *reader) Spec {
 	readFiles(r, &s)
 	portsGiven, _ := r.table["ports"].(map[string]any)
 	s.Checks = readChecks(r, portsGiven)
+	readNotify(r, &s.Notify)
 	readReadyTimeout(r, &s.ReadyTimeout)
 	if sub, ok := r.sub("limits"); ok {
 		s.Limits = readLimits(sub)

@@ -26,6 +26,7 @@ type Spec struct {
 	Files    []File            `json:"files"` // what the runtime directory is filled with before a start
 
 	Checks       []Check           `json:"checks"`
+	Notify       Notify            `json:"notify"`
 	ReadyTimeout quantity.Duration `json:"ready_timeout"` // until a service that is not ready is restarted
 	Limits       Limits            `json:"limits"`        // what it may use at most
 	Access       Access            `json:"access"`

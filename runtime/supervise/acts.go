@@ -78,23 +78,31 @@ func (u *unit) spawn() {
 		return
 	}
 	u.rec.Start, u.rec.Handle = crand.Text(), nil
-	u.rec.Ready, u.rec.Healthy, u.rec.Condemned = false, false, nil
+	u.rec.Ready, u.rec.Healthy, u.rec.Condemned, u.rec.Told = false, false, nil, Told{}
 	u.exited, u.halted = false, false
-	if err := u.save(); err != nil {
+	err := u.listenIfNeeded()
+	if err == nil {
+		err = u.save()
+	}
+	if err != nil {
 		u.rec.Start = ""
 		u.stumble(err, StartLater, StartNever)
 		return
 	}
-	key, launch := u.key(), u.outfit.Launch
+	key, launch, why := u.key(), u.equipMain(u.outfit.Launch), "it was started"
+	if u.outfit.Note != "" {
+		why += "; " + u.outfit.Note
+	}
+	u.outfit = nil // the next start prepares anew
 	u.begin("start", func(ctx context.Context) func() {
 		handle, err := u.cfg.Launcher.Start(context.WithoutCancel(ctx), key, launch)
-		return func() { u.spawned(handle, err) }
+		return func() { u.spawned(handle, err, why) }
 	})
 }
 
 func (u *unit) key() Key { return Key{Kind: u.cfg.Kind, Name: u.name, Start: u.rec.Start} }
 
-func (u *unit) spawned(handle Handle, err error) {
+func (u *unit) spawned(handle Handle, err error, why string) {
 	if err != nil {
 		u.rec.Start = ""
 		u.stumble(fmt.Errorf("cannot start: %w", err), StartLater, StartNever)
@@ -105,19 +113,16 @@ func (u *unit) spawned(handle Handle, err error) {
 	u.pid = u.cfg.Launcher.PID(handle)
 	u.saveOrSay()
 	u.watch()
-	why := "it was started"
-	if u.outfit.Note != "" {
-		why += "; " + u.outfit.Note
-	}
 	if u.state == Starting && !u.cfg.Desires.Confirm(u.name, u.rec.Run, func() { u.event(service.EventStarted, why) }) {
 		u.feed(Unwanted, "it is no longer wanted")
 		return
 	}
 	if u.state == Starting && u.rec.Spec.Awaits() {
 		u.feed(Unready, why)
-		return
+	} else {
+		u.feed(Started, why)
 	}
-	u.feed(Started, why)
+	u.heed()
 }
 
 // watch waits for the end of the main process, beside whatever step is under way.

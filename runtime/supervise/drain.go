@@ -26,17 +26,17 @@ func (u *unit) drain(why string) {
 		return
 	}
 	left := u.rec.Spec.Drain.Timeout.Std() - now.Sub(u.rec.DrainSince)
-	job, handle := u.job(), u.rec.Handle
+	job, handle, address := u.job(), u.rec.Handle, u.ear.address
 	u.begin("drain", func(ctx context.Context) func() {
 		ctx, cancel := context.WithTimeout(ctx, left)
 		defer cancel()
-		result := u.cfg.drainStep(ctx, job, handle)
+		result := u.cfg.drainStep(ctx, job, handle, address)
 		return func() { u.feed(Drained, result) }
 	})
 }
 
 // drainStep does what the spec says until it has worked or ctx ends, and tells how it went.
-func (c *Config) drainStep(ctx context.Context, job Job, handle Handle) string {
+func (c *Config) drainStep(ctx context.Context, job Job, handle Handle, address string) string {
 	outfit, err := c.Outfitter.Compose(job)
 	if err != nil {
 		return fmt.Sprintf("cannot drain it: %v", err)
@@ -49,7 +49,7 @@ func (c *Config) drainStep(ctx context.Context, job Job, handle Handle) string {
 			<-ctx.Done() // its exit comes on another way
 		}
 	case outfit.DrainExec != nil:
-		problem = repeat(ctx, func() error { return c.drainExec(ctx, handle, *outfit.DrainExec) })
+		problem = repeat(ctx, func() error { return c.drainExec(ctx, handle, equip(*outfit.DrainExec, address)) })
 	default:
 		problem = repeat(ctx, func() error { return drainPost(ctx, d.HTTP) })
 	}

@@ -89,9 +89,9 @@ func (e finalError) Unwrap() []error { return []error{e.error, ErrFinal} }
 
 // Launcher starts, watches and stops what a unit runs. Intent is recorded before Start and
 // the handle right after it, so that a crash at any moment leaves either nothing or
-// something that Find finds. It has seven methods, two above our budget, because a drain
-// needs to signal and to run a helper within the group, and neither is a stop; PID is
-// bookkeeping.
+// something that Find finds. It has eight methods, three above our budget, because a drain
+// needs to signal and to run a helper within the group, and neither is a stop; PID and Holds
+// are bookkeeping.
 type Launcher interface {
 	// Start starts l under key and returns once the program itself is being run; errors of
 	// exec are Start's. If it runs under this key already, nothing is started and its
@@ -112,6 +112,9 @@ type Launcher interface {
 	Signal(ctx context.Context, h Handle, signal string) error
 	// PID is the number of the main process of a start, to be shown to people.
 	PID(h Handle) int
+	// Holds tells whether a process belongs to the start of a key, also while Start is under
+	// way: whether what it tells is to be believed.
+	Holds(key Key, pid int) bool
 	// Exec runs a helper to its end inside the start's group: a drain step, a check. When ctx
 	// ends first, the helper is killed and ctx's error returned.
 	Exec(ctx context.Context, h Handle, l Launch) (Exit, error)

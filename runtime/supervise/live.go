@@ -28,7 +28,7 @@ func (u *unit) takeLive(w Want) {
 
 // ofVigil tells whether a field is one that a vigil goes by.
 func ofVigil(field string) bool {
-	return strings.HasPrefix(field, "checks") || field == "ready_timeout"
+	return strings.HasPrefix(field, "checks") || field == "ready_timeout" || field == "notify.ready"
 }
 
 // renewVigil has the process that runs looked at by the spec as it is now. It is taken to be
@@ -40,8 +40,8 @@ func (u *unit) renewVigil(hadChecks bool) {
 		u.await()
 	case Running:
 		u.endVigil()
-		if len(u.rec.Spec.Checks) == 0 {
-			u.rec.Healthy, u.rec.Why = false, "it runs, and has no checks any more"
+		if !u.asked() {
+			u.rec.Healthy, u.rec.Why = true, "it runs, and has no checks any more"
 			return
 		}
 		u.rec.Healthy = u.rec.Healthy || !hadChecks

@@ -41,6 +41,15 @@ var names = [nStates]string{"none", "pending", "installing", "preparing", "start
 // String names the state.
 func (s State) String() string { return names[s] }
 
+// lives tells whether a process of the unit may live.
+func (s State) lives() bool {
+	switch s {
+	case Starting, Aborting, Readying, Running, Draining, Stopping, Ending, Clearing:
+		return true
+	}
+	return false
+}
+
 // Input is something that happens to a unit.
 type Input uint8
 

@@ -78,10 +78,6 @@ func TestEveryAnswerHasACell(t *testing.T) {
 	}
 }
 
-// alive are the states in which a process may live.
-var alive = map[State]bool{Starting: true, Aborting: true, Readying: true, Running: true, Draining: true,
-	Stopping: true, Ending: true, Clearing: true}
-
 // Whatever happens in whatever order: nothing is spawned while something may live, a stop is
 // never answered by a start, and what lives is always ended before the unit is at rest.
 func TestAnyOrderOfEvents(t *testing.T) {
@@ -94,13 +90,13 @@ func TestAnyOrderOfEvents(t *testing.T) {
 			if !ok {
 				t.Fatalf("%s in %s has no cell", in, s)
 			}
-			if act == Spawn && alive[s] {
+			if act == Spawn && s.lives() {
 				t.Fatalf("%s in %s spawns while something may live", in, s)
 			}
 			if (in == WantDown || in == WantDrain) && (to == Starting || to == Preparing && s != Preparing || to == Installing && s != Installing) {
 				t.Fatalf("%s in %s goes on to %s", in, s, to)
 			}
-			if alive[s] && !alive[to] && in != Finish && in != Again && in != Restart && in != Fail &&
+			if s.lives() && !to.lives() && in != Finish && in != Again && in != Restart && in != Fail &&
 				in != StartLater && in != StartNever && in != Overtaken {
 				t.Fatalf("%s in %s comes to rest in %s while something may live", in, s, to)
 			}

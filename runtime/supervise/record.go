@@ -52,6 +52,7 @@ type Record struct {
 	Ready     bool       `json:"ready"`               // it was ready, whatever it is now
 	Healthy   bool       `json:"healthy"`             // what its readiness checks said last
 	Condemned *Condemned `json:"condemned,omitempty"` // it is being ended without anybody's wish
+	Told      Told       `json:"told"`
 }
 
 // Totals count over a unit's whole life.
@@ -74,8 +75,9 @@ type Status struct {
 	Until      time.Time // when the next try is due; zero but in backoff
 	Why        string
 	Software   string
-	Healthy    *bool // nil: it has no checks, or does not run
-	Held       bool  // it was told that it is kept from running
+	Healthy    *bool  // nil: it has no checks, or does not run
+	StatusText string // what the process says of itself
+	Held       bool   // it was told that it is kept from running
 }
 
 // Records keeps what units must know after a restart of the daemon.

@@ -18,6 +18,7 @@ type Config struct {
 	Records   Records
 	Desires   Desires
 	Journal   Journal
+	Notices   Notices           // where processes tell of themselves; nil: nowhere
 	Changed   func(name string) // called after every change of a unit that can be seen; must not block
 	Log       *slog.Logger
 	Random    func() float64 // from 0 up to 1, for jitter; nil: a real one

@@ -20,9 +20,10 @@ type unit struct {
 	log    *slog.Logger
 	tasks  *group.Group
 	latest atomic.Pointer[Want]
-	nudge  chan struct{} // there is a newer latest; capacity 1
+	nudge  chan struct{} // there is a newer latest, or something was heard; capacity 1
 	inbox  chan func()   // what others want done on the unit's goroutine
 	awake  chan struct{} // closed when the unit knows what it is after a restart
+	ear    ear           // how others bring what the process tells
 	gone   chan struct{} // closed when it is to be forgotten
 	status atomic.Pointer[Status]
 
@@ -37,6 +38,7 @@ type unit struct {
 	exited bool               // the main process of rec.Start has ended
 	halted bool               // nothing of its group lives
 	timer  *time.Timer        // of a backoff, or for what is next in a vigil
+	alive  time.Time          // when the process last said that it lives, or was taken to
 	vigil  *vigil             // over the process that runs; nil: there is nothing to ask it
 }
 
@@ -66,6 +68,7 @@ func (u *unit) run(ctx context.Context) error {
 			return nil
 		case <-u.nudge:
 			u.consider(*u.latest.Load())
+			u.heed()
 		case do := <-u.inbox:
 			if ctx.Err() == nil { // else it may say no more than that its own work was cut short
 				do()
@@ -85,9 +88,14 @@ func (u *unit) run(ctx context.Context) error {
 // tell gives the unit what is wanted of it now.
 func (u *unit) tell(w Want) {
 	u.latest.Store(&w)
+	u.wakeUp()
+}
+
+// wakeUp has the unit look at what others have put down for it.
+func (u *unit) wakeUp() {
 	select {
 	case u.nudge <- struct{}{}:
-	default: // it will find this one when it looks
+	default: // it will find it when it looks
 	}
 }
 
@@ -148,6 +156,9 @@ func (u *unit) feed(in Input, why string) {
 	if to != Readying && to != Running {
 		u.endVigil()
 	}
+	if !to.lives() {
+		u.deafen()
+	}
 	u.act(act, why)
 	u.publish()
 }
@@ -190,7 +201,7 @@ func (u *unit) publish() {
 		Healthy: u.healthy(), Held: u.want.Held,
 	}
 	if u.pid != 0 {
-		s.StartedAt = u.rec.StartedAt
+		s.StartedAt, s.StatusText = u.rec.StartedAt, u.rec.Told.Status
 	}
 	if u.state == Backoff {
 		s.Until = u.rec.Until

@@ -7,6 +7,7 @@ import (
 	"hash/fnv"
 	"time"
 
+	"github.com/cloudname/nodee/internal/quantity"
 	"github.com/cloudname/nodee/runtime/check"
 	"github.com/cloudname/nodee/runtime/service"
 )
@@ -41,24 +42,32 @@ func (u *unit) await() {
 
 // missing is what a process that runs is waited for until it is ready; "": nothing.
 func (u *unit) missing() string {
-	_, why := u.vigil.checks.Started()
-	return why
+	if started, why := u.vigil.checks.Started(); !started {
+		return why
+	}
+	if u.rec.Spec.Notify.Ready && !u.rec.Told.Ready {
+		return "it has not said READY=1"
+	}
+	return ""
 }
 
 // serve goes on when the process is ready: from now on it is asked whether it stays so.
 func (u *unit) serve(why string) {
-	u.rec.Ready = true
+	now := time.Now()
+	u.rec.Ready, u.rec.Healthy, u.alive = true, true, now
 	if u.rec.Spec.Awaits() {
 		u.event(service.EventReady, why)
 	}
-	if len(u.rec.Spec.Checks) == 0 {
-		return
+	if u.asked() {
+		u.keepVigil()
+		u.vigil.checks.Serve(now)
+		u.rec.Healthy, _ = u.vigil.checks.Ready()
+		u.health(why)
+		u.look()
 	}
-	u.keepVigil()
-	u.vigil.checks.Serve(time.Now())
-	u.health(why)
-	u.saveOrSay()
-	u.look()
+	if u.asked() || u.rec.Spec.Awaits() {
+		u.saveOrSay()
+	}
 }
 
 // resume goes on with a process that was found again: with the time that is left to become
@@ -69,10 +78,12 @@ func (u *unit) resume() {
 		u.feed(Unlive, u.rec.Condemned.Why)
 	case u.state == Readying:
 		u.await()
-	case len(u.rec.Spec.Checks) > 0:
+	case u.asked():
 		u.keepVigil()
 		u.vigil.checks.Resume(time.Now(), u.rec.Healthy, phase(u.name))
 		u.look()
+	default:
+		u.rec.Healthy = true
 	}
 }
 
@@ -91,11 +102,12 @@ func (u *unit) keepVigil() {
 	ctx, end := context.WithCancel(u.tasks.Context())
 	v := &vigil{checks: check.NewSet(u.rec.Spec.Checks), end: end}
 	v.try = func(i int) { u.try(ctx, v, i) }
-	outfit, err := u.cfg.Outfitter.Compose(u.job())
-	if err != nil {
-		u.log.Error("cannot tell how its checks are made", "err", err)
+	if len(u.rec.Spec.Checks) > 0 {
+		var err error
+		if v.outfit, err = u.cfg.Outfitter.Compose(u.job()); err != nil {
+			u.log.Error("cannot tell how its checks are made", "err", err)
+		}
 	}
-	v.outfit = outfit
 	u.vigil = v
 }
 
@@ -113,24 +125,45 @@ func (u *unit) deadline(now time.Time) time.Time {
 	limit := u.rec.Spec.ReadyTimeout.Std()
 	at := u.rec.StartedAt.Add(limit)
 	if at.After(now.Add(limit)) { // the clock of the host was set back
-		return now.Add(limit)
+		at = now.Add(limit)
+	}
+	if u.rec.Told.Extended.After(at) {
+		return u.rec.Told.Extended
 	}
 	return at
+}
+
+// doom is when the process is condemned if nothing happens until then, and why; false: never.
+func (u *unit) doom(now time.Time) (at time.Time, c Condemned, ok bool) {
+	stopping, silence := u.rec.Told.Stopping, u.watchdog()
+	switch {
+	case u.state == Readying:
+		return u.deadline(now), Condemned{service.ReasonTimeout, fmt.Sprintf("it was not ready within %s: %s",
+			quantity.Duration(now.Sub(u.rec.StartedAt).Round(time.Millisecond)), u.missing())}, true
+	case !stopping.IsZero(): // it is on its way out: neither checks nor a watchdog say more
+		grace := u.rec.Spec.Stop.Grace
+		return stopping.Add(grace.Std()), Condemned{service.ReasonLiveness, fmt.Sprintf("it said STOPPING=1, and has not ended within %s", grace)}, true
+	case silence > 0:
+		return u.alive.Add(silence), Condemned{service.ReasonLiveness, fmt.Sprintf("its watchdog was missed: it has not said WATCHDOG=1 for %s",
+			quantity.Duration(silence))}, true
+	}
+	return time.Time{}, Condemned{}, false
 }
 
 // look begins what is due, and sets the timer for what is next.
 func (u *unit) look() {
 	v, now := u.vigil, time.Now()
-	if u.state == Readying && !u.deadline(now).After(now) {
-		u.condemn(service.ReasonTimeout, fmt.Sprintf("it was not ready within %s: %s", u.rec.Spec.ReadyTimeout, u.missing()))
+	end, c, doomed := u.doom(now)
+	if doomed && !end.After(now) {
+		u.condemn(c)
 		return
 	}
 	for _, i := range v.checks.Begin(now) {
 		v.try(i)
 	}
 	at, due := v.checks.Next()
-	if u.state == Readying && (!due || u.deadline(now).Before(at)) {
-		at, due = u.deadline(now), true
+	if doomed && (!due || end.Before(at)) {
+		at, due = end, true
 	}
 	if !due {
 		u.timer.Stop()
@@ -147,6 +180,7 @@ func (u *unit) try(ctx context.Context, v *vigil, i int) {
 		c = v.outfit.Checks[i]
 	}
 	launch, isHelper := v.outfit.CheckExec[c.Name]
+	launch = equip(launch, u.ear.address)
 	u.tasks.Aside(u.name+": check "+c.Name, func(context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, c.Timeout.Std())
 		defer cancel()
@@ -201,8 +235,8 @@ func (u *unit) checked(i int, err error) {
 	v.checks.Result(i, err)
 	if u.state == Readying {
 		u.maybeReady()
-	} else if lives, why := v.checks.Lives(); !lives {
-		u.condemn(service.ReasonLiveness, why)
+	} else if lives, why := v.checks.Lives(); !lives && u.rec.Told.Stopping.IsZero() {
+		u.condemn(Condemned{service.ReasonLiveness, why})
 	} else if u.health(u.rec.Why) {
 		u.saveOrSay()
 	}
@@ -225,6 +259,9 @@ func (u *unit) maybeReady() {
 // is where it is, as long as it is healthy. It returns whether there is news.
 func (u *unit) health(why string) (news bool) {
 	ready, problem := u.vigil.checks.Ready()
+	if !u.rec.Told.Stopping.IsZero() {
+		ready, problem = false, "it says that it is stopping"
+	}
 	news = ready != u.rec.Healthy
 	switch {
 	case !ready:
@@ -242,10 +279,10 @@ func (u *unit) health(why string) (news bool) {
 
 // condemn ends a process that does not live up to what its spec asks of it. That is on record
 // before it is told: whoever finds it dead knows why.
-func (u *unit) condemn(reason service.Reason, why string) {
-	u.rec.Condemned = &Condemned{Reason: reason, Why: why}
+func (u *unit) condemn(c Condemned) {
+	u.rec.Condemned = &c
 	u.saveOrSay()
-	u.feed(Unlive, why)
+	u.feed(Unlive, c.Why)
 }
 
 var healthy, unhealthy = true, false
@@ -253,7 +290,7 @@ var healthy, unhealthy = true, false
 // healthy is what is told of the process's health; nil: it has no checks, or does not run.
 func (u *unit) healthy() *bool {
 	switch {
-	case u.pid == 0 || len(u.rec.Spec.Checks) == 0:
+	case u.pid == 0 || len(u.rec.Spec.Checks) == 0 && u.rec.Told.Stopping.IsZero():
 		return nil
 	case u.rec.Healthy && u.state != Readying && u.state != Ending:
 		return &healthy

@@ -159,6 +159,10 @@ func (u *unit) adopt(alive bool) {
 		u.event(service.EventAdopted, u.rec.Why)
 		u.saveOrSay()
 	}
+	if err := u.listen(); err != nil {
+		u.log.Warn("what the service tells of itself is not heard until it is restarted", "err", err)
+	}
+	u.alive = time.Now()
 	u.resume()
 }
 

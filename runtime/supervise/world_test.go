@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/cloudname/nodee/runtime/notify"
 	"github.com/cloudname/nodee/runtime/service"
 )
 
@@ -30,6 +31,11 @@ type world struct {
 	tries   map[string]int   // of checks, by name
 	asked   time.Duration    // how long an answer takes
 
+	hear     func(notify.Notice) // what the start on record tells, while it is listened to
+	heardOf  string              // the start that is listened to; "": none
+	deafness error               // why nothing can be listened to
+
+	launched Launch           // the last that was started
 	procs    map[string]*proc // by start
 	starts   int
 	record   Record
@@ -64,7 +70,7 @@ func (w *world) open(boot string) {
 	ctx, cancel := context.WithCancel(w.t.Context())
 	w.cancel = cancel
 	w.sup = New(ctx, Config{Kind: "service", Boot: boot, Launcher: w, Outfitter: w, Records: w, Desires: w, Journal: w,
-		Changed: func(string) {}, Log: slog.New(slog.DiscardHandler), Random: func() float64 { return 0.5 }, Ask: w.ask})
+		Changed: func(string) {}, Log: slog.New(slog.DiscardHandler), Random: func() float64 { return 0.5 }, Ask: w.ask, Notices: w})
 	<-w.sup.Open(unitName, w.record, w.want)
 	s, _ := w.sup.Status(unitName)
 	w.woke = s.State
@@ -76,6 +82,7 @@ func (w *world) close() {
 	if err := w.sup.Wait(); err != nil {
 		w.t.Errorf("supervisor: %v", err)
 	}
+	w.heardOf, w.hear = "", nil // as its sockets end with the daemon
 }
 
 func (w *world) tell(d service.Desired, newRun bool) {
@@ -140,6 +147,7 @@ func (w *world) Start(ctx context.Context, key Key, l Launch) (Handle, error) {
 	if w.procs[key.Start] == nil {
 		w.procs[key.Start] = &proc{ended: make(chan struct{})}
 		w.starts++
+		w.launched = l
 	}
 	if len(w.procs) > 1 {
 		w.t.Errorf("%d processes run at once", len(w.procs))
@@ -202,6 +210,41 @@ func (w *world) Signal(_ context.Context, _ Handle, signal string) error {
 	defer w.mu.Unlock()
 	w.signals = append(w.signals, signal)
 	return nil
+}
+
+func (w *world) Holds(key Key, pid int) bool { return pid == 4711 }
+
+func (w *world) Listen(start string, holds func(int) bool, hear func(notify.Notice)) (string, func(), error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.deafness != nil {
+		return "", nil, w.deafness
+	}
+	if !holds(4711) || holds(4712) {
+		w.t.Error("who belongs to the start is not what the launcher says")
+	}
+	if w.heardOf != "" {
+		w.t.Errorf("two starts are listened to at once")
+	}
+	w.heardOf, w.hear = start, hear
+	return "@" + start, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if w.heardOf == start {
+			w.heardOf, w.hear = "", nil
+		}
+	}, nil
+}
+
+// tells passes on a message of the service.
+func (w *world) tells(message string) {
+	w.mu.Lock()
+	hear := w.hear
+	w.mu.Unlock()
+	if hear == nil {
+		w.t.Fatalf("nobody listens to %q", message)
+	}
+	hear(notify.Parse([]byte(message)))
 }
 
 func (w *world) PID(Handle) int { return 4711 }

@@ -51,7 +51,7 @@ var Nodee = House{
 			On: []string{"words", "tools", "keeper"}},
 		{Name: "artifacts", Rooms: []string{"artifact/tree", "artifact/fetch"},
 			On: []string{"words", "vocabulary", "tools"}, Inside: true},
-		{Name: "runtime", Rooms: []string{"runtime/supervise", "runtime/process", "runtime/cgroup", "runtime/confine", "runtime/check",
+		{Name: "runtime", Rooms: []string{"runtime/supervise", "runtime/process", "runtime/cgroup", "runtime/confine", "runtime/check", "runtime/notify",
 			"runtime/output", "runtime/ports", "runtime/rundir", "runtime/rundir/source"},
 			On: []string{"words", "vocabulary", "tools"}, Inside: true},
 		{Name: "launcher tests", Rooms: []string{"runtime/supervise/launchertest"},

@@ -3,6 +3,7 @@ package launchertest
 import (
 	"context"
 	"errors"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -72,6 +73,25 @@ var helping = []Case{
 		}
 		b.Stop(h, supervise.Halt{})
 		b.AllDead(pids)
+	}},
+	{"exec/who belongs to a start", func(t *testing.T, b *Bench) {
+		key, h := b.Start("sleep 60 & echo $! >>$D/pids; setsid sleep 60 & echo $! >>$D/pids; wait; wait")
+		pids := append(b.AwaitPIDs("pids", 2), b.Launcher.PID(h))
+		other, theirs := b.Start("exec sleep 60")
+		for _, pid := range pids {
+			// In the moment of an exec, what a process says of itself cannot be seen.
+			b.Eventually("a process belongs to its start", func() bool { return b.Launcher.Holds(key, pid) })
+			if b.Launcher.Holds(other, pid) {
+				t.Errorf("process %d belongs to another start, too", pid)
+			}
+		}
+		never := key
+		never.Start += "x"
+		for _, pid := range []int{b.Launcher.PID(theirs), os.Getpid(), 0, 1 << 30} {
+			if b.Launcher.Holds(key, pid) || b.Launcher.Holds(never, pid) {
+				t.Errorf("process %d is taken for one of the start", pid)
+			}
+		}
 	}},
 	{"exec/after a stop", func(t *testing.T, b *Bench) {
 		_, h := b.Start("exec sleep 60")
