@@ -58,13 +58,16 @@ func (p *pidfd) control(f func(fd int) error) error {
 }
 
 // ended tells whether the process has ended, reaped or not.
-func (p *pidfd) ended() (bool, error) {
-	var ended bool
+func (p *pidfd) ended() (bool, error) { return p.has(unix.POLLIN) }
+
+// has tells whether an event has come.
+func (p *pidfd) has(event int16) (bool, error) {
+	var come bool
 	err := p.control(func(fd int) (err error) {
-		ended, err = polled(fd, unix.POLLIN)
+		come, err = polled(fd, event)
 		return err
 	})
-	return ended, err
+	return come, err
 }
 
 func polled(fd int, event int16) (bool, error) {
@@ -87,6 +90,10 @@ func (p *pidfd) wait(ctx context.Context, event int16) error {
 			return err
 		}
 		if ctx.Err() != nil {
+			// The caller may have used up the time before: what has come by now has come.
+			if come, err := p.has(event); come || err != nil {
+				return err
+			}
 			return ctx.Err()
 		}
 		var failed error

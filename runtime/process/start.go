@@ -64,11 +64,15 @@ func (s *start) awaitEnd(ctx context.Context) error {
 		return nil
 	}
 	select {
-	case <-s.ended:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	case s.turn <- struct{}{}:
+	case s.turn <- struct{}{}: // also when the time is over: what has ended by now has ended
+	default:
+		select {
+		case <-s.ended:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		case s.turn <- struct{}{}:
+		}
 	}
 	defer func() { <-s.turn }()
 	if s.hasEnded() {
