@@ -9,18 +9,29 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/cloudname/nodee/runtime/cgroup"
+	"github.com/cloudname/nodee/runtime/confine"
 	"github.com/cloudname/nodee/runtime/supervise"
 )
 
-// BenchmarkLife is one start from Start to the removal of its group; BenchmarkLifeBare is the
-// same by a plain loop of the same system calls, which says what is our own cost.
+// BenchmarkLife is one start from Start to the removal of its group, under each access; the
+// same by a plain loop of the same system calls, without confinement, is BenchmarkLifeBare,
+// which says what is our own cost.
 func BenchmarkLife(b *testing.B) {
-	l, err := New(testConfig(b.TempDir()))
+	for what, access := range map[string]supervise.Access{"confined": {}, "open": {Open: true}} {
+		b.Run(what, func(b *testing.B) { benchLife(b, access) })
+	}
+}
+
+func benchLife(b *testing.B, access supervise.Access) {
+	cfg, own := testConfig(b.TempDir()), b.TempDir()
+	cfg.Protect = []string{b.TempDir()}
+	l, err := New(cfg)
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer l.Close(b.Context())
-	launch := in(b.TempDir(), "true")
+	launch := in(own, "true")
+	launch.Dir, launch.Access = own, access
 	i := 0
 	for b.Loop() {
 		i++
@@ -34,6 +45,33 @@ func BenchmarkLife(b *testing.B) {
 		if _, err := l.Stop(b.Context(), h, supervise.Halt{}); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// BenchmarkBounds is what confinement alone adds to a start: the rules, the thread and its end.
+func BenchmarkBounds(b *testing.B) {
+	for what, open := range map[string]bool{"confined": false, "open": true} {
+		b.Run(what, func(b *testing.B) {
+			guard, err := confine.New([]string{b.TempDir()})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer guard.Close()
+			s := confine.Subject{Dir: b.TempDir(), Open: open}
+			for b.Loop() {
+				err := within(nil, func() error {
+					bounds, err := guard.Prepare(s)
+					if err != nil {
+						return err
+					}
+					defer bounds.Close()
+					return bounds.Enforce()
+				})
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
 
