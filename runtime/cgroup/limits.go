@@ -95,13 +95,7 @@ func write(file, text string) error {
 }
 
 // Offers returns the controllers that groups directly below a group of version 2 have.
-func (g Group) Offers() []string {
-	b, err := os.ReadFile(filepath.Join(g.dir, "cgroup.subtree_control"))
-	if err != nil {
-		return nil // version 1, or no group at all
-	}
-	return strings.Fields(string(b))
-}
+func (g Group) Offers() []string { return g.words("cgroup.subtree_control") }
 
 // Enter moves the calling thread, and nothing else of its process, into a group of version 1.
 // What it forks is born there.

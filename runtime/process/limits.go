@@ -1,6 +1,7 @@
 package process
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,24 +13,6 @@ import (
 	"github.com/cloudname/nodee/runtime/cgroup"
 	"github.com/cloudname/nodee/runtime/service"
 )
-
-// ground is what is mounted, and where in it the daemon itself stands.
-type ground struct {
-	cgroup.Hierarchy
-	homes map[string]string // by controller of version 1; those that can be seen
-}
-
-// survey finds out where the daemon stands. That is asked once, before any of its threads
-// takes a seat: the one that does may be the one that speaks for the process.
-func survey(h cgroup.Hierarchy) ground {
-	g := ground{h, map[string]string{}}
-	for name, tree := range h.V1 {
-		if dir, err := tree.Of("/proc", "self"); err == nil {
-			g.homes[name] = dir
-		}
-	}
-	return g
-}
 
 // limiter limits what starts may use: in their groups of version 2, where these have the
 // controller; else in groups of version 1, made for those that have such a limit.
@@ -179,12 +162,13 @@ var limitFiles = map[string]string{cgroup.Memory: "memory.limit_in_bytes", cgrou
 
 // limitBase returns the folder for new groups of a controller of version 1, or why there is none.
 func limitBase(g ground, controller, folder string) (string, error) {
-	if g.V2.Dir == "" && g.V1[controller].Dir == "" {
-		return "", errors.New("the controller is mounted nowhere")
-	}
 	home, ok := g.homes[controller]
-	if !ok {
-		return "", fmt.Errorf("the daemon's control group %s has no controller %s for those below it", g.place(), controller)
+	switch {
+	case ok:
+	case g.V2.Dir != "":
+		return "", errors.New(cmp.Or(g.why, "its control group has no such controller"))
+	default:
+		return "", fmt.Errorf("the controller %s of control groups is not mounted, or the daemon's group cannot be seen", controller)
 	}
 	base := filepath.Join(home, folder)
 	if _, err := cgroup.Make(base); err != nil && !errors.Is(err, fs.ErrExist) {
@@ -192,13 +176,4 @@ func limitBase(g ground, controller, folder string) (string, error) {
 	}
 	defer unix.Rmdir(base) // nothing but an empty folder can be lost
 	return base, unix.Access(filepath.Join(base, limitFiles[controller]), unix.W_OK)
-}
-
-// place is the daemon's own group of version 2, for people.
-func (g ground) place() string {
-	dir, err := g.V2.Of("/proc", "self")
-	if err != nil {
-		return err.Error()
-	}
-	return dir
 }

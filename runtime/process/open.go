@@ -35,6 +35,9 @@ func openYard(state, prefix, boot string, g ground) (yard, *limiter, Features, e
 	if problem == nil {
 		now.Dirs = newestFirst(base, known.Dirs)
 		before.bases = now.Dirs
+		if err := cgroup.At(base).EnableAll(); err != nil {
+			g.why = err.Error()
+		}
 		has = cgroup.At(base).Offers()
 	} else {
 		features = Features{Cgroup: "none", Why: problem.Error()}
@@ -71,19 +74,18 @@ type bases struct {
 // chooseBase returns the folder for new control groups, or why there is none. A daemon that
 // was started from another group than the last one goes on with the old folder where it may.
 func chooseBase(known []string, folder string, g ground) (string, error) {
-	tree := g.V2
-	if tree.Dir == "" {
-		tree = g.V1[cgroup.Freezer]
+	own := g.base
+	if g.V2.Dir == "" {
+		own = g.homes[cgroup.Freezer]
 	}
-	if tree.Dir == "" {
-		return "", fmt.Errorf("neither cgroup2 nor the freezer of version 1 is mounted (control groups: %s)", g.Mode)
+	if g.V2.Dir == "" && own == "" {
+		return "", fmt.Errorf("neither cgroup2 nor the freezer of version 1 is mounted, or the daemon's own group cannot be seen (control groups: %s)", g.Mode)
 	}
 	if len(known) > 0 && g.tryBase(known[0]) == nil {
 		return known[0], nil
 	}
-	own, err := tree.Of("/proc", "self")
-	if err != nil {
-		return "", fmt.Errorf("cannot make control groups: %w", err)
+	if own == "" {
+		return "", errors.New(g.why)
 	}
 	base := filepath.Join(own, folder)
 	return base, g.tryBase(base)

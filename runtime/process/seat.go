@@ -57,7 +57,7 @@ func (s seat) take() (leave func(), err error) {
 }
 
 // widen raises the group's limit for processes by one, as a thread counts as one while it has
-// a seat.
+// a seat. A program that forks before it is narrowed again may so have one more than it should.
 func (s seat) widen() (narrow func() error, err error) {
 	most := 0
 	if s.pids {
