@@ -26,6 +26,7 @@ import (
 	"github.com/cloudname/nodee/nodee/presence"
 	"github.com/cloudname/nodee/nodee/store"
 	"github.com/cloudname/nodee/runtime/notify"
+	"github.com/cloudname/nodee/runtime/output"
 	"github.com/cloudname/nodee/runtime/process"
 	"github.com/cloudname/nodee/runtime/rundir"
 	"github.com/cloudname/nodee/runtime/rundir/source"
@@ -56,6 +57,7 @@ type Agent struct {
 	fetch    *fetch.Fetcher
 	launcher *process.Launcher
 	notices  *notify.Sockets
+	logs     *output.Keeper
 	units    *supervise.Supervisor
 	registry *prometheus.Registry
 	presence *presence.Presence // nil: the node stands alone
@@ -100,6 +102,7 @@ func New(ctx context.Context, cfg Config) (_ *Agent, err error) {
 	if a.prefix, err = store.OpenPrefix(cfg.Settings.Prefix); err != nil {
 		return nil, err
 	}
+	a.logs = output.NewKeeper(a.prefix.Logs(), a.log)
 	if err = a.openState(); err != nil {
 		return nil, err
 	}
@@ -180,6 +183,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		return errors.Join(err, g.Wait())
 	}
 	g.Go("reconcile", func(ctx context.Context) error { return a.reconcile(ctx, g) })
+	g.Go("logs", a.keepLogs)
 	g.Go("http", a.serve)
 	if a.presence != nil {
 		g.Aside("presence", a.bePresent)
@@ -244,6 +248,7 @@ func (a *Agent) pass(g *group.Group, names map[string]bool) {
 		if !ok {
 			continue
 		}
+		a.logs.Attend(a.logDir(c), bounds(d.Spec.Logs))
 		have := Have{Installing: a.installs.run(name), Drain: a.drain.Now()}
 		if status, ok := a.units.Status(name); ok {
 			have.Unit = &status

@@ -5,7 +5,6 @@ import (
 
 	"github.com/cloudname/nodee/artifact"
 	"github.com/cloudname/nodee/nodee/store"
-	"github.com/cloudname/nodee/runtime/output"
 	"github.com/cloudname/nodee/runtime/service"
 )
 
@@ -27,14 +26,6 @@ func (a *Agent) LastEvent() uint64 { return a.journal.Last() }
 
 // EventsChanged returns a channel that is closed by the next event.
 func (a *Agent) EventsChanged() <-chan struct{} { return a.journal.Changed() }
-
-// OpenLog opens what a service has written to stdout or stderr.
-func (a *Agent) OpenLog(c service.Coordinate, stream string) (*output.Stream, error) {
-	if _, ok := a.desires.Get(c); !ok {
-		return nil, noService(c)
-	}
-	return output.Open(a.logDir(c), stream)
-}
 
 // progress tells how far the download of a service's artifact is.
 func (a *Agent) progress(d store.Desire) string {

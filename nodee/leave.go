@@ -70,6 +70,8 @@ func (a *Agent) leave(g *group.Group, d store.Desire) {
 
 // forget removes what is left of a service that has ended.
 func (a *Agent) forget(d store.Desire) error {
+	logs := a.logDir(d.Coordinate)
+	a.logs.Forget(logs) // else an archive may turn up in what is removed
 	if d.Removal.Purge {
 		if err := rundir.Remove(a.dirs, d.Coordinate.Path()); err != nil {
 			return err
@@ -80,6 +82,7 @@ func (a *Agent) forget(d store.Desire) error {
 	// again, as long as they cannot be removed. And "removed" comes before any new "desired".
 	err := a.desires.Forget(d.Coordinate, func() {
 		a.units.Forget(name)
+		a.logs.Forget(logs) // somebody may have read them meanwhile
 		a.journal.Append(service.Event{Coordinate: name, Type: service.EventRemoved, Generation: d.Generation, Why: d.Why})
 	})
 	if err != nil {

@@ -42,7 +42,7 @@ func (a *Agent) features() map[string]string {
 		"limits":       l.Limits.Enforced(),
 		"oom":          l.Limits.OOM(),
 		"landlock":     l.Landlock,
-		"log_rotation": "none: not supported yet, logs grow until they are removed",
+		"log_rotation": a.logs.Feature(),
 	}
 	if l.Why != "" {
 		f["cgroup_why"] = l.Why

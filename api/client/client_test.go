@@ -15,6 +15,7 @@ import (
 	"github.com/cloudname/nodee/api/client"
 	"github.com/cloudname/nodee/artifact"
 	"github.com/cloudname/nodee/internal/fault"
+	"github.com/cloudname/nodee/internal/quantity"
 	"github.com/cloudname/nodee/nodee/rest/resttest"
 	"github.com/cloudname/nodee/runtime/service"
 	"github.com/cloudname/nodee/test/leaktest"
@@ -264,6 +265,8 @@ func TestLogs(t *testing.T) {
 		{client.LogQuery{Tail: new(2)}, 4, "two\n\x00three"},
 		{client.LogQuery{Tail: new(0)}, 14, ""},
 		{client.LogQuery{Offset: new(int64(5))}, 5, "wo\n\x00three"},
+		{client.LogQuery{Since: moment(t, "10m"), Tail: new(1)}, 8, "\x00three"},
+		{client.LogQuery{Offset: new(int64(8)), Contiguous: true}, 8, "\x00three"},
 	} {
 		log, err := c.Logs(t.Context(), web, tt.query)
 		if err != nil {
@@ -280,8 +283,17 @@ func TestLogs(t *testing.T) {
 	if p := problem(t, err, fault.Invalid); len(p.Errors) != 1 || p.Errors[0].Location != "query.stream" {
 		t.Errorf("got %+v", p)
 	}
-	_, err = c.Logs(t.Context(), web, client.LogQuery{Since: 1e9})
-	problem(t, err, fault.Unsupported)
+	_, err = c.Logs(t.Context(), web, client.LogQuery{Since: moment(t, "10m"), Offset: new(int64(5))})
+	problem(t, err, fault.Invalid)
+}
+
+func moment(t *testing.T, text string) quantity.Moment {
+	t.Helper()
+	m, err := quantity.ParseMoment(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
 }
 
 func TestFollowLogs(t *testing.T) {

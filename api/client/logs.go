@@ -15,16 +15,17 @@ import (
 // LogQuery says which part of a log is wanted. The zero LogQuery asks for all that is kept
 // of standard output.
 type LogQuery struct {
-	Stream string            // "stdout", which is also "", or "stderr"
-	Tail   *int              // only the last so many lines
-	Offset *int64            // begin at this byte of all that was ever written
-	Since  quantity.Duration // only what was written in this last time; 0: whenever
-	Follow bool              // go on with what is written from now on
+	Stream     string          // "stdout", which is also "", or "stderr"
+	Tail       *int            // only the last so many lines
+	Offset     *int64          // begin at this byte of all that was ever written
+	Since      quantity.Moment // only what was written since then; the zero Moment: whenever
+	Follow     bool            // go on with what is written from now on
+	Contiguous bool            // end where bytes are missing, so that Log's Offset stays right
 }
 
 // Log is a part of a log, which must be closed. A follower's ends (io.EOF) when the service
-// is removed or the daemon stops. Where Read fails with an *Unreachable, reading can go on
-// at Offset.
+// is removed or the daemon stops, a contiguous one also where bytes are missing. There, and
+// where Read fails with an *Unreachable, reading can go on at Offset.
 type Log struct {
 	client *Client
 	res    *http.Response
@@ -43,11 +44,14 @@ func (c *Client) Logs(ctx context.Context, name service.Coordinate, q LogQuery) 
 	if q.Offset != nil {
 		query.Set("offset", strconv.FormatInt(*q.Offset, 10))
 	}
-	if q.Since != 0 {
+	if q.Since.Given() {
 		query.Set("since", q.Since.String())
 	}
 	if q.Follow {
 		query.Set("follow", "true")
+	}
+	if q.Contiguous {
+		query.Set("contiguous", "true")
 	}
 	res, err := c.send(ctx, request{method: "GET", path: servicePath(name) + "/logs", query: query, accept: textMedia})
 	if err != nil {

@@ -95,8 +95,9 @@ whether it has, and the daemon's log when it has not. "nodee service --help" say
 what a service may write. A daemon that may not administer the system (no root,
 or a container's) cannot start what asks for access.new_privileges.
 
-Not built yet: log rotation, so stdout.log and stderr.log grow until the service
-is removed with --purge, or somebody truncates them.
+A service writes stdout.log and stderr.log itself. What goes beyond the bounds of
+the key logs in its spec is moved to archives beside them, and given back to the
+file system: the files look ever longer, "du" shows the room that they take.
 
 Exit codes: 0 ended by a signal; 2 wrong flags or configuration, every fault on
 a line of its own; 4 another daemon has the prefix; 1 anything else.`

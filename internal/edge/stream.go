@@ -27,6 +27,8 @@ type Stream struct {
 	// Write writes the answer; each write is sent at once. Its context ends when the caller
 	// leaves and when the server stops, and Write returns then.
 	Write func(ctx context.Context, w io.Writer) error
+	// Close lets go of what Write needs, also when there was nobody to write to; nil: nothing.
+	Close func()
 }
 
 // Event is one event of an event stream.
@@ -58,6 +60,9 @@ func Events(feed func(ctx context.Context, send func(Event) error) error) *Strea
 
 // stream writes a stream as the answer to r.
 func (a *API) stream(ans *answer, r *http.Request, s *Stream) {
+	if s.Close != nil {
+		defer s.Close()
+	}
 	ctx, cancel := untilStopping(r.Context())
 	defer cancel()
 	media := s.Type

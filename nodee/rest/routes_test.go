@@ -127,7 +127,7 @@ func TestTheDocumentTellsWhatCanBeAsked(t *testing.T) {
 		{"DELETE", "/v1/services/{coordinate}", "coordinate wait purge", "204 401 403 404 409 422 504 default"},
 		{"GET", "/v1/services", "If-None-Match view", "200 304 401 403 422 default"},
 		{"GET", "/v1/resolve/{expression}", "expression client", "200 401 403 422 503 default"},
-		{"GET", "/v1/services/{coordinate}/logs", "coordinate Last-Event-ID stream tail offset follow since", "200 401 403 404 422 501 default"},
+		{"GET", "/v1/services/{coordinate}/logs", "coordinate Last-Event-ID stream tail offset follow since contiguous", "200 401 403 404 422 501 default"},
 		{"GET", "/v1/services/{coordinate}/events", "coordinate Last-Event-ID since limit", "200 401 403 404 422 default"},
 	} {
 		op := doc.Paths.Value(tt.path).GetOperation(tt.method)

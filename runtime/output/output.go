@@ -1,22 +1,24 @@
-// Package output reads what services write to standard output and standard error: from an
-// offset, the last lines, and on as it appears.
+// Package output keeps what services write to standard output and standard error within
+// bounds, and reads it: from an offset or a time, the last lines, and on as it appears.
 //
-// A service writes its log file itself, opened for append, so nothing here stands in the
-// way of what it writes. Offsets are absolute byte offsets of a stream and only ever rise;
-// the one exception is a service that truncates its own log, which readers are told.
+// A service writes its log file itself, opened for append, so nothing here stands in the way
+// of what it writes, and nothing is lost while the daemon is away. What goes beyond the
+// bounds is copied to an archive, and then given back to the file system by punching a hole
+// into the file, which the service does not notice. So the file's own length only grows, and
+// offsets are absolute for ever; a service that truncates its log, or a log that is removed,
+// makes them jump up, which readers are told.
 //
-// The package starts no goroutine: reading and following run in the caller's, until its
-// context ends. It refuses to read anything but a regular file that stands in the service's
-// log folder itself: where a service can put a link there, the daemon is not led elsewhere.
+// A Keeper owns three goroutines while it runs: one that looks, one that rotates, and one
+// that waits for the kernel to tell that something was written. Reading and following run in
+// the caller's goroutine, until its context ends. The package refuses to touch anything but
+// regular files that stand in the service's log folder itself: where a service can put a
+// link there, the daemon is not led elsewhere.
 package output
 
 import (
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
+	"context"
 	"path/filepath"
-	"syscall"
+	"time"
 
 	"github.com/cloudname/nodee/internal/fault"
 )
@@ -28,98 +30,91 @@ const (
 )
 
 // Stream is one output stream of one service. It holds nothing open.
-type Stream struct {
-	dir  string
-	file string // its name in dir
-}
+type Stream struct{ ledger *ledger }
 
 // Open names the stream ("stdout" or "stderr") whose log is kept in dir, the log folder of
-// one service. Neither folder nor file need exist yet.
+// one service, and which no Keeper keeps. Neither folder nor file need exist yet.
 func Open(dir, stream string) (*Stream, error) {
-	if stream != Stdout && stream != Stderr {
-		return nil, fault.Fields("cannot read the log", []fault.Field{{
-			Location: "query.stream", Message: "must be stdout or stderr", Value: stream,
-		}})
+	if err := checkStream(stream); err != nil {
+		return nil, err
 	}
-	return &Stream{dir: dir, file: stream + ".log"}, nil
+	return &Stream{newLedger(dir, stream)}, nil
 }
 
-func (s *Stream) path() string { return filepath.Join(s.dir, s.file) }
+func checkStream(name string) error {
+	if name == Stdout || name == Stderr {
+		return nil
+	}
+	return fault.Fields("cannot read the log", []fault.Field{{
+		Location: "query.stream", Message: "must be stdout or stderr", Value: name,
+	}})
+}
 
-// From makes a reader that begins at an offset, and must be closed. An offset beyond the end
-// is one of a log that has been truncated or removed since: the reader begins at its start
-// and says so. So Begin, not offset, tells where it begins.
+func (s *Stream) path() string { return filepath.Join(s.ledger.dir, s.ledger.logFile()) }
+
+// From makes a reader that begins at an offset, or, where that is not kept any more, at the
+// oldest that is; it must be closed. An offset beyond the end is one of a log of which
+// nothing is known any more: the reader begins at its start and says so. So Begin, not
+// offset, tells where it begins.
 func (s *Stream) From(offset int64) (*Reader, error) {
 	if offset < 0 {
 		return nil, fault.Fields("cannot read the log", []fault.Field{{
 			Location: "query.offset", Message: "must not be negative", Value: offset,
 		}})
 	}
-	r := &Reader{stream: s, begin: offset, pos: offset}
-	next, err := s.open()
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		if offset > 0 {
-			r.notice = removed
-		}
-	case err != nil:
+	v, err := s.ledger.look()
+	if err != nil {
 		return nil, err
+	}
+	r := &Reader{ledger: s.ledger, era: v.era, begin: offset, pos: offset}
+	switch {
+	case offset > v.end && v.missing:
+		r.begin, r.notice = v.oldest(), removed
+	case offset > v.end:
+		r.begin, r.notice = v.oldest(), truncated
 	default:
-		r.log = next
-		if offset > next.info.Size() {
-			r.notice = truncated
+		if _, found, next := v.archived(offset); !found {
+			r.begin = next
+		}
+		if r.begin > offset && offset > 0 {
+			r.notice = gone(r.begin - offset)
 		}
 	}
-	if r.notice != "" {
-		r.begin, r.pos = 0, 0
+	r.pos = r.begin
+	if r.pos < v.base {
+		r.era = 0 // an earlier one
 	}
+	r.at.Store(r.pos)
+	s.ledger.attend(r)
 	return r, nil
 }
 
-// log is an open log file.
-type log struct {
-	*os.File
-	info fs.FileInfo // as it was when it was opened
+// Since returns an offset at which a line begins, so that all that was written at a time or
+// later comes at or after it, and what was written before it mostly does not: times are
+// known to a second or so.
+func (s *Stream) Since(ctx context.Context, t time.Time) (int64, error) {
+	v, err := s.ledger.look()
+	if err != nil {
+		return 0, err
+	}
+	offset, err := s.ledger.written(t)
+	if err != nil {
+		return 0, err
+	}
+	return s.lineStart(ctx, v, max(v.oldest(), min(offset, v.end)))
 }
 
-// open opens the stream's file. It wraps fs.ErrNotExist when there is none yet.
-//
-// os.Root keeps to the folder, but follows links that stay inside it, and would wait for the
-// writer of a fifo. So what is there is looked at first, and what was opened is compared.
-func (s *Stream) open() (*log, error) {
-	root, err := os.OpenRoot(s.dir)
+// lineStart finds where the line begins that an offset is in.
+func (s *Stream) lineStart(ctx context.Context, v view, offset int64) (int64, error) {
+	r, err := s.From(max(v.oldest(), offset-maxLine))
 	if err != nil {
-		return nil, fmt.Errorf("cannot open the log folder: %w", err)
+		return 0, err
 	}
-	defer root.Close()
-	there, err := root.Lstat(s.file)
-	if err != nil {
-		return nil, fmt.Errorf("cannot open the log: %w", err)
+	defer r.Close()
+	start := offset
+	if r.Begin() == v.oldest() {
+		start = r.Begin()
 	}
-	if !there.Mode().IsRegular() {
-		return nil, s.strange(there.Mode())
-	}
-	f, err := root.OpenFile(s.file, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, fmt.Errorf("cannot open the log: %w", err)
-	}
-	info, err := f.Stat()
-	if err == nil && !os.SameFile(there, info) {
-		err = s.strange(fs.ModeIrregular)
-	}
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	return &log{File: f, info: info}, nil
-}
-
-// strange says that something else stands where the log should be.
-func (s *Stream) strange(mode fs.FileMode) error {
-	what := "no regular file"
-	if mode&fs.ModeSymlink != 0 {
-		what = "a link"
-	}
-	return fault.New(fault.Forbidden, "log-not-a-file",
-		"cannot read the log %s: it is %s, so Nodee did not put it there; remove it, and restart the service", s.path(), what)
+	err = r.drain(ctx, offset, lastEnd{&start})
+	return min(start, offset), err
 }

@@ -72,7 +72,7 @@ func TestRefusesWhatIsNoLog(t *testing.T) {
 	for name, plant := range strangers {
 		t.Run(name, func(t *testing.T) {
 			s := stream(t)
-			if err := os.WriteFile(filepath.Join(s.dir, "stderr.log"), []byte("other\n"), 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join(s.ledger.dir, "stderr.log"), []byte("other\n"), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			if err := plant(s); err != nil {

@@ -1,14 +1,12 @@
 package output
 
 import (
+	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"math"
 	"os"
-	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -27,6 +25,11 @@ const (
 	removed   = "the log was removed: reading goes on from the start of the new one"
 )
 
+// gone tells that a part of the stream cannot be read.
+func gone(n int64) string {
+	return fmt.Sprintf("%d bytes are not kept any more: reading goes on behind them", n)
+}
+
 // Piece is what a reader delivers: data or, without data, a notice.
 type Piece struct {
 	Data    []byte // good until yield returns
@@ -37,18 +40,33 @@ type Piece struct {
 
 // Reader reads a stream from an offset. It is for one goroutine and one reading.
 type Reader struct {
-	stream *Stream
-	log    *log   // nil while there is no file
-	begin  int64  // where it began
-	pos    int64  // of the next byte to be read
+	ledger *ledger
+	log    *log       // nil: the file is not open
+	packed *unpacking // nil: no archive is open
+	from   int64      // the start of that archive
+	era    int        // the era that pos is in; 0: an earlier one
+	begin  int64      // where it began
+	pos    int64      // of the next byte to be read
+	at     atomic.Int64
 	notice string // still to be delivered
+}
+
+// log is an open log file.
+type log struct {
+	*os.File
+	id   fileID
+	era  int
+	base int64
 }
 
 // Begin returns the offset at which reading begins, which is not always the one asked for.
 func (r *Reader) Begin() int64 { return r.begin }
 
-// Close lets go of the file.
+// Close lets go of what is open. Until then, what lies ahead of the reader is kept for it,
+// within limits.
 func (r *Reader) Close() error {
+	r.ledger.leave(r)
+	r.closeArchive()
 	if r.log == nil {
 		return nil
 	}
@@ -58,7 +76,7 @@ func (r *Reader) Close() error {
 // Bytes yields what the stream holds, as it comes, up to the end that it has now; with
 // follow also what is written from then on, until ctx ends, whose cause it then returns.
 // Following waits for a log that is not there yet, and goes on over restarts of the
-// service. An error of yield ends it and is returned as it is.
+// service and rotation. An error of yield ends it and is returned as it is.
 //
 // A log that a service truncates is noticed by its size: one that grew beyond the reader's
 // place again between two looks, 100 ms, is not.
@@ -81,19 +99,27 @@ type sink interface {
 	tell(notice string, after int64) error
 }
 
+// lastEnd is a sink that only notes where the last line of what it takes begins.
+type lastEnd struct{ start *int64 }
+
+func (s lastEnd) take(data []byte, after int64) error {
+	if i := bytes.LastIndexByte(data, '\n'); i >= 0 {
+		*s.start = after - int64(len(data)-i-1)
+	}
+	return nil
+}
+func (lastEnd) flush() error             { return nil }
+func (lastEnd) tell(string, int64) error { return nil }
+
 func (r *Reader) run(ctx context.Context, follow bool, to sink) error {
 	if follow {
 		return r.follow(ctx, to)
 	}
-	end := int64(0)
-	if r.log != nil {
-		info, err := r.log.Stat()
-		if err != nil {
-			return fmt.Errorf("cannot read the log: %w", err)
-		}
-		end = info.Size()
+	v, err := r.ledger.look()
+	if err != nil {
+		return err
 	}
-	if err := r.deliver(ctx, end, to); err != nil {
+	if err := r.drain(ctx, v.end, to); err != nil {
 		return err
 	}
 	return to.flush()
@@ -104,7 +130,10 @@ func (r *Reader) follow(ctx context.Context, to sink) error {
 	defer tick.Stop()
 	for silent := 0; ; silent++ {
 		before := r.pos
-		if err := r.deliver(ctx, math.MaxInt64, to); err != nil {
+		if _, err := r.ledger.lookBeside(r.log); err != nil {
+			return err
+		}
+		if err := r.drain(ctx, math.MaxInt64, to); err != nil {
 			return err
 		}
 		if r.pos != before {
@@ -115,26 +144,12 @@ func (r *Reader) follow(ctx context.Context, to sink) error {
 				return err
 			}
 		}
-		if err := r.look(ctx, to); err != nil {
-			return err
-		}
-		if r.notice != "" {
-			continue // there is something to say at once
-		}
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-tick.C:
 		}
 	}
-}
-
-// deliver gives to whatever there is now: a notice, then data up to end.
-func (r *Reader) deliver(ctx context.Context, end int64, to sink) error {
-	if err := r.say(to); err != nil {
-		return err
-	}
-	return r.drain(ctx, end, to)
 }
 
 // say delivers a notice, after what belongs to before it.
@@ -148,76 +163,4 @@ func (r *Reader) say(to sink) error {
 		return err
 	}
 	return to.tell(text, r.pos)
-}
-
-// blocks are lent while something is read, so that silent followers hold none.
-var blocks = sync.Pool{New: func() any { return new([block]byte) }}
-
-// drain reads up to end, or as far as there is anything.
-func (r *Reader) drain(ctx context.Context, end int64, to sink) error {
-	if r.log == nil {
-		return nil
-	}
-	buf := blocks.Get().(*[block]byte)
-	defer blocks.Put(buf)
-	for r.pos < end {
-		if err := context.Cause(ctx); err != nil {
-			return err
-		}
-		n, err := r.log.ReadAt(buf[:min(block, end-r.pos)], r.pos)
-		if n > 0 {
-			r.pos += int64(n)
-			if err := to.take(buf[:n], r.pos); err != nil {
-				return err
-			}
-		}
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("cannot read the log: %w", err)
-		}
-	}
-	return nil
-}
-
-// look finds out, at the end of what there was to read, whether the file under the stream's
-// name is still the one that is being read, and still as long. A file that was removed is
-// read on until there is a new one: its writer may be alive.
-func (r *Reader) look(ctx context.Context, to sink) error {
-	there, err := os.Lstat(r.stream.path())
-	gone := errors.Is(err, fs.ErrNotExist)
-	switch {
-	case gone && r.log == nil:
-		return nil
-	case gone:
-		there, err = r.log.Stat()
-	case err == nil && (r.log == nil || !os.SameFile(there, r.log.info)):
-		return r.move(ctx, to)
-	}
-	if err != nil {
-		return fmt.Errorf("cannot follow the log: %w", err)
-	}
-	if there.Size() < r.pos {
-		r.pos, r.notice = 0, truncated
-	}
-	return nil
-}
-
-// move goes on with the file that stands under the stream's name now.
-func (r *Reader) move(ctx context.Context, to sink) error {
-	next, err := r.stream.open()
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // gone again
-	}
-	if err != nil {
-		return err
-	}
-	if r.log != nil {
-		err = r.drain(ctx, math.MaxInt64, to) // what came just before the change
-		r.log.Close()
-		r.notice = removed
-	}
-	r.log, r.pos = next, 0
-	return err
 }

@@ -34,7 +34,7 @@ func TestTailEqualsNaiveTail(t *testing.T) {
 			content = append(content, '\n')
 		}
 		n := rapid.IntRange(0, 12).Draw(t, "n")
-		got, err := tail(context.Background(), bytes.NewReader(content), int64(len(content)), n)
+		got, _, err := tail(context.Background(), bytes.NewReader(content), int64(len(content)), n)
 		if err != nil || got != naiveTail(content, n) {
 			t.Fatalf("tail(%d bytes, %d lines) = %d, %v; want %d", len(content), n, got, err, naiveTail(content, n))
 		}
@@ -55,7 +55,7 @@ func (c *counting) ReadAt(p []byte, off int64) (int, error) {
 func TestTailReadsOnlyTheEnd(t *testing.T) {
 	content := strings.Repeat("a line of a huge log\n", 1_000_000)
 	c := &counting{ReaderAt: strings.NewReader(content)}
-	got, err := tail(t.Context(), c, int64(len(content)), 100)
+	got, _, err := tail(t.Context(), c, int64(len(content)), 100)
 	if want := int64(len(content) - 2100); err != nil || got != want {
 		t.Errorf("tail = %d, %v; want %d", got, err, want)
 	}
@@ -90,7 +90,7 @@ func TestTailEndsWithItsContext(t *testing.T) {
 
 func TestTailOfWhatShrinks(t *testing.T) {
 	// The size was taken before the service truncated its log.
-	_, err := tail(t.Context(), strings.NewReader("new\n"), 100, 1)
+	_, _, err := tail(t.Context(), strings.NewReader("new\n"), 100, 1)
 	if !errors.Is(err, io.EOF) {
 		t.Errorf("tail = %v, want EOF, which makes Tail look again", err)
 	}

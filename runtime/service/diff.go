@@ -38,6 +38,7 @@ var actions = map[string]Action{
 	"restart":  ActionLive,
 	"stop":     ActionLive,
 	"drain":    ActionLive,
+	"logs":     ActionLive,
 
 	"checks":        ActionLive,
 	"ready_timeout": ActionLive,

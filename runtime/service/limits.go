@@ -1,8 +1,6 @@
 package service
 
 import (
-	"math"
-
 	"github.com/cloudname/nodee/internal/quantity"
 )
 
@@ -38,28 +36,4 @@ func readLimits(r *reader) (l Limits) {
 	}
 	r.finish()
 	return l
-}
-
-// size takes a size: a text with its unit, or a number of bytes.
-func (r *reader) size(key string, into *quantity.Size) bool {
-	v, ok := r.take(key)
-	if !ok {
-		return false
-	}
-	if n, whole := asWhole(v, 0, math.MaxInt); whole {
-		*into = quantity.Size(n)
-		return true
-	}
-	s, ok := v.(string)
-	if !ok {
-		r.fault(key, v, `must be a size such as "64MiB", or a number of bytes, not %s`, kindOf(v))
-		return false
-	}
-	size, err := quantity.ParseSize(s)
-	if err != nil {
-		r.fault(key, s, "%v", err)
-		return false
-	}
-	*into = size
-	return true
 }

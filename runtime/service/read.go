@@ -19,7 +19,7 @@ import (
 // reserved are the keys of a spec whose meaning is settled, and which are refused until
 // they are built.
 var reserved = []string{"depends_on",
-	"logs", "value", "memory_expected", "memory_peak", "exclusive"}
+	"value", "memory_expected", "memory_peak", "exclusive"}
 
 var (
 	optionForm  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
@@ -56,6 +56,9 @@ func read(r *reader) Spec {
 	}
 	if sub, ok := r.sub("access"); ok {
 		readAccess(sub, &s.Access)
+	}
+	if sub, ok := r.sub("logs"); ok {
+		readLogs(sub, &s.Logs)
 	}
 	before := len(*r.faults)
 	r.finish(reserved...)

@@ -120,6 +120,30 @@ func (r *reader) duration(key string, into *quantity.Duration) {
 	*into = d
 }
 
+// size takes a size: a text with its unit, or a number of bytes.
+func (r *reader) size(key string, into *quantity.Size) bool {
+	v, ok := r.take(key)
+	if !ok {
+		return false
+	}
+	if n, whole := asWhole(v, 0, math.MaxInt); whole {
+		*into = quantity.Size(n)
+		return true
+	}
+	s, ok := v.(string)
+	if !ok {
+		r.fault(key, v, `must be a size such as "64MiB", or a number of bytes, not %s`, kindOf(v))
+		return false
+	}
+	size, err := quantity.ParseSize(s)
+	if err != nil {
+		r.fault(key, s, "%v", err)
+		return false
+	}
+	*into = size
+	return true
+}
+
 func (r *reader) number(key string, into *float64, low, high float64) {
 	v, ok := r.take(key)
 	if !ok {

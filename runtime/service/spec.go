@@ -30,6 +30,7 @@ type Spec struct {
 	ReadyTimeout quantity.Duration `json:"ready_timeout"` // until a service that is not ready is restarted
 	Limits       Limits            `json:"limits"`        // what it may use at most
 	Access       Access            `json:"access"`
+	Logs         Logs              `json:"logs"`
 }
 
 // Policy says when a process that ended is started again.
@@ -97,7 +98,7 @@ func defaults() Spec {
 	return Spec{
 		Args: []string{}, Options: map[string]any{}, Env: map[string]string{}, Ports: map[string]int{}, Files: []File{},
 		Restart: DefaultRestart(), Stop: DefaultStop(), Checks: []Check{}, ReadyTimeout: DefaultReadyTimeout,
-		Access: DefaultAccess(),
+		Access: DefaultAccess(), Logs: DefaultLogs(),
 	}
 }
 
