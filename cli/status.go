@@ -41,7 +41,7 @@ func nodePage(s api.Status, now time.Time) [][2]string {
 		{"version", s.Version},
 		{"address", s.HTTP.Address},
 		{"prefix", s.Prefix},
-		{"pid", fmt.Sprint(s.PID)},
+		{"pid", pidsText(s)},
 		{"up", fmt.Sprintf("%s, since %s", length(now.Sub(s.StartedAt)), clock(s.StartedAt))},
 		{"services", countsText(s.Services)},
 		{"machine", fmt.Sprintf("%s/%s, kernel %s, %d CPUs", m.OS, m.Arch, m.Kernel, m.CPUs)},
@@ -60,6 +60,14 @@ func nodePage(s api.Status, now time.Time) [][2]string {
 		page = append(page, [2]string{strings.ReplaceAll(name, "_", " "), s.Features[name]})
 	}
 	return page
+}
+
+// pidsText names the daemon's process, and the one to signal.
+func pidsText(s api.Status) string {
+	if s.AnchorPID == nil {
+		return fmt.Sprintf("%d, without an anchor", s.PID)
+	}
+	return fmt.Sprintf("%d, anchor %d", s.PID, *s.AnchorPID)
 }
 
 // countsText tells how many services are in each state, in the order of a service's life.

@@ -25,6 +25,7 @@ import (
 	"github.com/cloudname/nodee/nodee/discovery"
 	"github.com/cloudname/nodee/nodee/presence"
 	"github.com/cloudname/nodee/nodee/store"
+	"github.com/cloudname/nodee/runtime/anchor/line"
 	"github.com/cloudname/nodee/runtime/notify"
 	"github.com/cloudname/nodee/runtime/output"
 	"github.com/cloudname/nodee/runtime/process"
@@ -40,6 +41,7 @@ type Config struct {
 	Version     string
 	Log         *slog.Logger
 	Keeper      keeper.Keeper // of the cell; nil: ZooKeeper, if the settings name its servers
+	Anchor      *line.Line    // the line to the anchor; nil: this process has none
 	LeaveOnExit bool          // remove the node's record at the end, instead of letting it lapse
 }
 
@@ -55,6 +57,7 @@ type Agent struct {
 	journal  *store.Journal
 	tree     *tree.Tree
 	fetch    *fetch.Fetcher
+	exits    *line.Exits
 	launcher *process.Launcher
 	notices  *notify.Sockets
 	logs     *output.Keeper
@@ -99,7 +102,7 @@ func New(ctx context.Context, cfg Config) (_ *Agent, err error) {
 	if a.boot, err = bootID(); err != nil {
 		return nil, err
 	}
-	if a.prefix, err = store.OpenPrefix(cfg.Settings.Prefix); err != nil {
+	if a.prefix, err = store.OpenPrefix(cfg.Settings.Prefix, store.Holder{Anchor: a.anchor()}); err != nil {
 		return nil, err
 	}
 	a.logs = output.NewKeeper(a.prefix.Logs(), a.log)
@@ -135,6 +138,14 @@ func (a *Agent) openState() (err error) {
 	return err
 }
 
+// anchor returns the anchor's pid, 0 without one.
+func (a *Agent) anchor() int {
+	if a.cfg.Anchor == nil {
+		return 0
+	}
+	return a.cfg.Anchor.Anchor()
+}
+
 // Close lets go of the prefix, also when ctx has ended already. What runs goes on.
 func (a *Agent) Close(ctx context.Context) error {
 	var errs []error
@@ -143,6 +154,9 @@ func (a *Agent) Close(ctx context.Context) error {
 	}
 	if a.launcher != nil {
 		errs = append(errs, a.launcher.Close(context.WithoutCancel(ctx)))
+	}
+	if a.exits != nil {
+		errs = append(errs, a.exits.Close())
 	}
 	if a.sources != nil {
 		a.sources.Close()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"path/filepath"
 
+	"github.com/cloudname/nodee/runtime/anchor/line"
 	"github.com/cloudname/nodee/runtime/process"
 	"github.com/cloudname/nodee/runtime/rundir"
 	"github.com/cloudname/nodee/runtime/rundir/source"
@@ -26,10 +27,21 @@ func (a *Agent) openRuntime() (err error) {
 	if err != nil {
 		return err
 	}
-	a.launcher, err = process.New(process.Config{
-		StateDir: filepath.Join(a.prefix.State(), "process"), PrefixHash: a.prefix.Hash(), Protect: a.protected(),
-	})
+	state := filepath.Join(a.prefix.State(), "process")
+	if err := a.openExits(state); err != nil {
+		return err
+	}
+	a.launcher, err = process.New(process.Config{StateDir: state, PrefixHash: a.prefix.Hash(), Protect: a.protected(), Exits: a.exits})
 	return err
+}
+
+// openExits opens what tells how those ended that an anchor has reaped, and has the anchor go
+// on with it.
+func (a *Agent) openExits(dir string) (err error) {
+	if a.exits, err = line.OpenExits(dir, a.boot); err != nil || a.cfg.Anchor == nil {
+		return err
+	}
+	return a.cfg.Anchor.Keep(a.exits)
 }
 
 // fill fills the runtime directory of a service, which is made already.

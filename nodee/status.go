@@ -24,6 +24,9 @@ func (a *Agent) Status() api.Status {
 		Features: a.features(), ZooKeeper: a.zooKeeper(),
 		HTTP: api.Address{Address: a.Address()}, Services: map[string]int{},
 	}
+	if pid := a.anchor(); pid != 0 {
+		s.AnchorPID = &pid
+	}
 	for _, d := range a.desires.All() {
 		u, ok := a.units.Status(d.Coordinate.String())
 		if !ok {

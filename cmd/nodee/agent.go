@@ -1,8 +1,6 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"io"
 	"log/slog"
 
@@ -35,19 +33,6 @@ func agent() *cobra.Command {
 	return cmd
 }
 
-// runAgent runs the daemon until ctx ends.
-func runAgent(ctx context.Context, cfg nodee.Config) error {
-	a, err := nodee.New(ctx, cfg)
-	if err != nil {
-		return err
-	}
-	err = errors.Join(a.Run(ctx), a.Close(context.WithoutCancel(ctx)))
-	if err == nil {
-		cfg.Log.Info("the daemon has ended; its services run on")
-	}
-	return err
-}
-
 // logFlags say how the daemon's own log looks.
 type logFlags struct{ format, level *string }
 
@@ -75,9 +60,13 @@ All its files are under the prefix; the first start makes what is missing there,
 also the token that callers must show to change anything (PREFIX/state/token).
 One daemon uses a prefix at a time; a second one exits with 4.
 
-SIGTERM and SIGINT end the daemon and leave its services running; the next one
-with the same prefix finds them again, with the same pids. A second signal ends
-it at once; services run on then too.
+The process that is started is the anchor, a tiny one, and the one to signal. The
+daemon is its child: one that ends by itself, or is killed, is started again, and
+no exit code of any service is lost meanwhile. The daemon ends with its anchor.
+
+SIGTERM, SIGINT and SIGHUP end both and leave the services running; the next
+daemon with the same prefix finds them again, with the same pids. A second signal
+ends it at once; services run on then too.
 
 With --zookeeper-servers the node is seen in a cell: its record, its report and
 the status of its services stand in ZooKeeper. Services never depend on that:
@@ -100,7 +89,8 @@ the key logs in its spec is moved to archives beside them, and given back to the
 file system: the files look ever longer, "du" shows the room that they take.
 
 Exit codes: 0 ended by a signal; 2 wrong flags or configuration, every fault on
-a line of its own; 4 another daemon has the prefix; 1 anything else.`
+a line of its own; 4 another daemon has the prefix; 1 anything else. Only 2 ends
+a node that was up before.`
 
 const agentExample = `  nodee agent
   nodee agent --config /etc/nodee/nodee.toml --log-format json

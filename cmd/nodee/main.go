@@ -21,7 +21,11 @@ func main() {
 	syscall.Umask(0o022)
 	// The first signal ends what runs in an orderly way. The second finds nobody who
 	// listens any more, and ends the process at once.
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	ends := []os.Signal{syscall.SIGINT, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // by nohup
+		ends = append(ends, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), ends...)
 	context.AfterFunc(ctx, stop)
 	os.Exit(cli.Run(ctx, cli.Program{
 		Version: version, Daemons: []*cobra.Command{agent(), dev()},

@@ -10,10 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"syscall"
-	"time"
 
 	"github.com/google/uuid"
 	"golang.org/x/sys/unix"
@@ -66,9 +63,15 @@ func (p *Prefix) Hash() string {
 	return hex.EncodeToString(sum[:])[:12]
 }
 
+// Holder is who opens a prefix.
+type Holder struct {
+	Anchor int      // the pid of the daemon's anchor, the process to signal; 0: there is none
+	Lock   *os.File // the lock of a daemon that was replaced by this one; nil: none
+}
+
 // OpenPrefix makes what is missing below dir and locks it. A second daemon gets a
 // fault.Conflict that names the pid of the first.
-func OpenPrefix(dir string) (*Prefix, error) {
+func OpenPrefix(dir string, by Holder) (*Prefix, error) {
 	p := &Prefix{Dir: filepath.Clean(dir)}
 	for _, f := range []struct {
 		path string
@@ -85,7 +88,7 @@ func OpenPrefix(dir string) (*Prefix, error) {
 	if p.real, err = filepath.EvalSymlinks(p.Dir); err != nil {
 		return nil, fmt.Errorf("cannot find the folder of the prefix: %w", err)
 	}
-	if err := p.acquire(); err != nil {
+	if err := p.acquire(by); err != nil {
 		return nil, err
 	}
 	err = errors.Join(p.identity(), p.token())
@@ -98,65 +101,6 @@ func OpenPrefix(dir string) (*Prefix, error) {
 
 // Close gives the prefix free for another daemon.
 func (p *Prefix) Close() error { return p.lock.Close() }
-
-func (p *Prefix) acquire() error {
-	path := filepath.Join(p.State(), "lock")
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_CLOEXEC, 0o600)
-	if err != nil {
-		return fmt.Errorf("cannot open the lock of the prefix: %w", err)
-	}
-	if err := flock(f); err != nil {
-		pid := holder(f)
-		f.Close()
-		if !errors.Is(err, unix.EWOULDBLOCK) {
-			return fmt.Errorf("cannot lock %s: %w", path, err)
-		}
-		return fault.New(fault.Conflict, "prefix-in-use",
-			"another daemon uses the prefix %s: pid %s; stop it first, or choose another prefix with --prefix", p.Dir, pid)
-	}
-	err = f.Truncate(0)
-	if err == nil {
-		_, err = f.WriteAt(fmt.Appendln(nil, os.Getpid()), 0)
-	}
-	if err != nil {
-		f.Close()
-		return full(fmt.Errorf("cannot write the lock of the prefix: %w", err))
-	}
-	p.lock = f
-	return nil
-}
-
-// lockPatience is how long the lock of a daemon that is dead is waited for. A child that it
-// was about to start has the lock's descriptor too, from its fork until it is executed.
-const lockPatience = 2 * time.Second
-
-// flock locks f. It waits only where the daemon that the lock names is dead.
-func flock(f *os.File) error {
-	for deadline := time.Now().Add(lockPatience); ; {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if !errors.Is(err, unix.EWOULDBLOCK) || alive(holder(f)) || time.Now().After(deadline) {
-			return err
-		}
-		<-time.After(10 * time.Millisecond)
-	}
-}
-
-// holder reads who has written its pid into the lock.
-func holder(f *os.File) string {
-	pid := make([]byte, 32)
-	n, _ := f.ReadAt(pid, 0)
-	return strings.TrimSpace(string(pid[:n]))
-}
-
-// alive tells whether a process runs; a zombie does not. Without a number, somebody does.
-func alive(pid string) bool {
-	if _, err := strconv.Atoi(pid); err != nil {
-		return true
-	}
-	stat, err := os.ReadFile(filepath.Join("/proc", pid, "stat"))
-	_, state, _ := strings.Cut(string(stat), ") ")
-	return err == nil && !strings.HasPrefix(state, "Z")
-}
 
 // identity is what makes this node the same one after a restart, whatever its name.
 func (p *Prefix) identity() error {

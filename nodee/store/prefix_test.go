@@ -16,7 +16,7 @@ import (
 
 func openPrefix(t *testing.T, dir string) *Prefix {
 	t.Helper()
-	p, err := OpenPrefix(dir)
+	p, err := OpenPrefix(dir, Holder{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +45,7 @@ func TestIdentityAndTokenAreMadeOnce(t *testing.T) {
 func TestASecondDaemonIsToldOfTheFirst(t *testing.T) {
 	dir := t.TempDir()
 	first := openPrefix(t, dir)
-	_, err := OpenPrefix(dir)
+	_, err := OpenPrefix(dir, Holder{})
 	if fault.KindOf(err) != fault.Conflict || !strings.Contains(err.Error(), fmt.Sprintf("pid %d", os.Getpid())) {
 		t.Errorf("the second: %v", err)
 	}
@@ -71,7 +71,7 @@ func TestADamagedIdentityIsNotReplaced(t *testing.T) {
 		if err := os.WriteFile(path, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if p, err := OpenPrefix(dir); err == nil || !strings.Contains(err.Error(), path) {
+		if p, err := OpenPrefix(dir, Holder{}); err == nil || !strings.Contains(err.Error(), path) {
 			t.Errorf("an empty %s: %v, %v", file, p, err)
 		}
 		if err := os.WriteFile(path, good, 0o600); err != nil {

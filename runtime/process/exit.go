@@ -60,18 +60,46 @@ var (
 	errStillRuns = errors.New("still running")
 )
 
-// status tells how the main process ended, as well as can be known: from the kernel when it
+// Exits is what an anchor has written down of the processes that it has reaped.
+type Exits interface {
+	// Of tells how and when the process ended that had a number, by its start in clock ticks
+	// since boot.
+	Of(pid int, began uint64) (unix.WaitStatus, time.Time, bool)
+	// Find returns the main process of a start, by the start's id.
+	Find(start string) (pid int, began uint64, ok bool)
+}
+
+// noExits is what is written down where there is no anchor.
+type noExits struct{}
+
+func (noExits) Of(int, uint64) (unix.WaitStatus, time.Time, bool) { return 0, time.Time{}, false }
+
+func (noExits) Find(string) (int, uint64, bool) { return 0, 0, false }
+
+// howEnded tells how the main process ended, as well as can be known: from the kernel when it
 // is our child; else from the zombie that its new parent has not reaped yet; else from what
-// the kernel keeps behind the pidfd.
-func (s *start) status() (unix.WaitStatus, bool) {
-	status, err := s.main.childStatus(s.keepZombie())
-	if err == nil {
-		return status, true
+// the kernel keeps behind the pidfd; else from what the anchor has written down, which it does
+// before it reaps.
+//
+// A child stays a zombie until its group was stopped. So its exit is not lost with a daemon
+// that is killed before it could write it down: the anchor inherits the zombie.
+func (s *start) howEnded() supervise.Exit {
+	if s.main != nil {
+		status, err := s.main.childStatus(true)
+		if err == nil {
+			return exitOf(status, true, time.Now())
+		}
+		if st, err := readStat(s.rec.PID); err == nil && st.began == s.rec.Began && st.dead() && !s.hidden() {
+			return exitOf(unix.WaitStatus(st.status), true, time.Now())
+		}
+		if status, ok := s.main.lastWord(); ok {
+			return exitOf(status, true, time.Now())
+		}
 	}
-	if st, err := readStat(s.rec.PID); err == nil && st.began == s.rec.Began && st.dead() && !s.hidden() {
-		return unix.WaitStatus(st.status), true
+	if status, at, ok := s.exits.Of(s.rec.PID, s.rec.Began); ok {
+		return exitOf(status, true, at)
 	}
-	return s.main.lastWord()
+	return exitOf(0, false, time.Now())
 }
 
 // hidden tells whether /proc shows 0 in place of how the process ended, because it ran as

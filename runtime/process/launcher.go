@@ -22,6 +22,7 @@ type Config struct {
 	StateDir   string   // the launcher's own folder, made when missing; kept across restarts
 	PrefixHash string   // short and alphanumeric; keeps the groups of several prefixes apart
 	Protect    []string // folders that nothing that is started may change, whatever its access
+	Exits      Exits    // what the anchor has written down; nil: nothing
 }
 
 // Launcher runs starts as processes of this machine. Close it in the end, when nothing else
@@ -35,6 +36,7 @@ type Launcher struct {
 	limits   *limiter
 	features Features
 	guard    *confine.Guard
+	exits    Exits
 
 	behind behind
 
@@ -70,6 +72,9 @@ func open(cfg Config, tree cgroup.Hierarchy) (*Launcher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot set up the launcher: %w", err)
 	}
+	if cfg.Exits == nil {
+		cfg.Exits = noExits{}
+	}
 	g := survey(tree)
 	yard, limits, features, err := openYard(cfg.StateDir, cfg.PrefixHash, boot, g)
 	if err != nil {
@@ -78,7 +83,7 @@ func open(cfg Config, tree cgroup.Hierarchy) (*Launcher, error) {
 	features.Landlock, features.LandlockWhy = guard.Landlock()
 	return &Launcher{
 		boot: boot, prefix: cfg.PrefixHash, folder: folderOf(cfg.PrefixHash), ground: g, yard: yard, limits: limits, features: features,
-		guard:  guard,
+		guard: guard, exits: cfg.Exits,
 		starts: map[string]*start{}, begin: map[string]chan struct{}{},
 	}, nil
 }
@@ -149,7 +154,7 @@ func (l *Launcher) begins(launch supervise.Launch, key supervise.Key, name strin
 		return nil, errors.Join(fmt.Errorf("cannot identify %s, which was killed again: %w", launch.Path, err), child.discard())
 	}
 	p.note(rec.handle())
-	s := newStart(rec, l.groupOf(rec), l.limits, child.main)
+	s := newStart(rec, l.groupOf(rec), l.limits, child.main, l.exits)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.starts[name] = s
@@ -221,7 +226,7 @@ func (l *Launcher) at(h supervise.Handle) (*start, error) {
 	if err != nil && !errors.Is(err, errGone) {
 		return nil, err
 	}
-	s := newStart(rec, l.groupOf(rec), l.limits, main)
+	s := newStart(rec, l.groupOf(rec), l.limits, main, l.exits)
 	if main != nil {
 		l.starts[rec.Name] = s
 	}
@@ -284,6 +289,10 @@ func (l *Launcher) find(ctx context.Context, name string) (supervise.Handle, err
 		return nil, err
 	}
 	rec.Boot, rec.Prefix = cmp.Or(rec.Boot, l.boot), l.prefix
+	if key, e := parseName(name); rec.PID == 0 && e == nil {
+		// A daemon that was killed between the start and the note of it.
+		rec.PID, rec.Began, _ = l.exits.Find(key.Start)
+	}
 	return rec.handle(), err
 }
 

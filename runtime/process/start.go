@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -18,6 +17,7 @@ type start struct {
 	group group
 	extra *limiter // what limits it beside its group
 	main  *pidfd   // nil when the main process was gone when we first looked
+	exits Exits
 
 	turn  chan struct{} // who put a token in waits for the end, on behalf of all
 	ended chan struct{} // closed once the main process has ended and exit is set
@@ -33,20 +33,12 @@ type start struct {
 	stopped bool
 }
 
-func newStart(rec record, g group, extra *limiter, main *pidfd) *start {
-	s := &start{rec: rec, group: g, extra: extra, main: main, turn: make(chan struct{}, 1), ended: make(chan struct{})}
+func newStart(rec record, g group, extra *limiter, main *pidfd, exits Exits) *start {
+	s := &start{rec: rec, group: g, extra: extra, main: main, exits: exits, turn: make(chan struct{}, 1), ended: make(chan struct{})}
 	if main == nil {
-		s.exit = supervise.Exit{At: time.Now()}
-		close(s.ended)
+		s.learn()
 	}
 	return s
-}
-
-// keepZombie tells whether the main process is to stay a zombie until the group was stopped:
-// where its session is what tells who belongs to it, its number must not be given away.
-func (s *start) keepZombie() bool {
-	_, ok := s.group.(loose)
-	return ok
 }
 
 func (s *start) hasEnded() bool {
@@ -96,8 +88,7 @@ func (s *start) learn() {
 	if s.hasEnded() {
 		return
 	}
-	status, known := s.status()
-	s.exit = exitOf(status, known, time.Now())
+	s.exit = s.howEnded()
 	s.exit.OOM = s.exit.Signal == "KILL" && s.oomKills() > 0
 	close(s.ended)
 }
@@ -147,16 +138,14 @@ func (s *start) signalMain(sig unix.Signal) error {
 	return s.main.signal(sig)
 }
 
-// letGo reaps the main process, if that was put off, and closes what refers to it. Nothing
-// of the start lives any more.
+// letGo reaps the main process and closes what refers to it. Nothing of the start lives any
+// more.
 func (s *start) letGo() {
 	if s.main == nil {
 		return
 	}
 	s.learn()
-	if s.keepZombie() {
-		_, _ = s.main.childStatus(false) // fails for those that are not our children
-	}
+	_, _ = s.main.childStatus(false) // fails for those that are not our children
 	s.main.close()
 }
 

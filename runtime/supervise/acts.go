@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/cloudname/nodee/runtime/service"
@@ -79,7 +80,7 @@ func (u *unit) spawn() {
 	}
 	u.rec.Start, u.rec.Handle = crand.Text(), nil
 	u.rec.Ready, u.rec.Healthy, u.rec.Condemned, u.rec.Told = false, false, nil, Told{}
-	u.exited, u.halted = false, false
+	u.exited, u.halted, u.heir = false, false, false
 	err := u.listenIfNeeded()
 	if err == nil {
 		err = u.save()
@@ -156,7 +157,9 @@ func (u *unit) ended(x Exit) {
 	u.exited = true
 	e := u.newEvent(service.EventExited, exit.Why)
 	e.Code, e.Signal = exit.Code, exit.Signal
-	u.cfg.Journal.Append(e)
+	if !u.heir || !u.told() {
+		u.cfg.Journal.Append(e)
+	}
 	u.pid = 0
 	// Nobody can ask the kernel again how it ended: see wakeStarted.
 	if u.state == Stopping || u.state == Ending {
@@ -167,6 +170,20 @@ func (u *unit) ended(x Exit) {
 	}
 	u.feed(Exited, exit.Why)
 	u.saveOrSay()
+}
+
+// told tells whether the history has the end of this start already: the daemon that was there
+// may have been killed between that and its record.
+func (u *unit) told() bool {
+	for _, e := range slices.Backward(u.cfg.Journal.Of(u.name)) {
+		switch e.Type {
+		case service.EventExited:
+			return e.PID != nil && *e.PID == u.pid
+		case service.EventStarted:
+			return false
+		}
+	}
+	return false
 }
 
 func (u *unit) reason(x Exit) service.Reason {

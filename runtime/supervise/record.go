@@ -124,4 +124,6 @@ type Desires interface {
 // Journal is where the history goes.
 type Journal interface {
 	Append(e service.Event) service.Event
+	// Of returns the last events of a unit, oldest first.
+	Of(name string) []service.Event
 }

@@ -37,6 +37,7 @@ type unit struct {
 	step   int                // which step is under way; answers of earlier ones are late
 	exited bool               // the main process of rec.Start has ended
 	halted bool               // nothing of its group lives
+	heir   bool               // rec.Start is an earlier daemon's
 	timer  *time.Timer        // of a backoff, or for what is next in a vigil
 	alive  time.Time          // when the process last said that it lives, or was taken to
 	vigil  *vigil             // over the process that runs; nil: there is nothing to ask it

@@ -78,6 +78,7 @@ func (u *unit) wakeStarted(ctx context.Context) {
 		u.wakeEnding()
 		return
 	}
+	u.heir = true
 	found, err := u.cfg.Launcher.Find(ctx, u.key())
 	switch {
 	case u.rec.Handle != nil && (errors.Is(err, ErrEnded) || errors.Is(err, ErrNeverStarted)):

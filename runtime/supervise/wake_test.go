@@ -44,6 +44,21 @@ func TestTheDaemonsRestart(t *testing.T) {
 			w.expect(service.StateRunning)
 		})
 	})
+	t.Run("an end that is in the history is not told again", func(t *testing.T) {
+		inWorld(t, func(t *testing.T, w *world) {
+			w.open("boot")
+			running := w.record
+			w.end(exits(3))
+			w.expect(service.StateBackoff)
+			w.close()
+			w.record = running // the daemon was killed before it could record the end
+			w.open("boot")
+			w.expect(service.StateBackoff)
+			if strings.Count(w.history(), "exited") != 1 {
+				t.Errorf("history %q; want one end of the one start", w.history())
+			}
+		})
+	})
 	t.Run("an intent without a start is taken up", func(t *testing.T) {
 		inWorld(t, func(t *testing.T, w *world) {
 			w.record = Record{Boot: "boot", State: "starting", Run: 1, Start: "s", Spec: w.want.Spec}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -342,6 +343,12 @@ func (w *world) Append(e service.Event) service.Event {
 	defer w.mu.Unlock()
 	w.events = append(w.events, e)
 	return e
+}
+
+func (w *world) Of(name string) []service.Event {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.events)
 }
 
 func inWorld(t *testing.T, test func(t *testing.T, w *world)) {

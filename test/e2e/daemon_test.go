@@ -2,8 +2,10 @@ package e2e
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -124,6 +126,12 @@ func TestAnExitWhileTheDaemonIsAwayIsAnsweredByThePolicy(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	n.until("nobody can tell how it ended", func() error { // init reaps late here
+		if _, err := os.Stat(fmt.Sprintf("/proc/%d", *never.PID)); !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("process %d is there: %v", *never.PID, err)
+		}
+		return nil
+	})
 	n.up()
 	n.in("1.never.e2e.test", "failed")
 	n.until("it runs again", func() error {
@@ -134,7 +142,7 @@ func TestAnExitWhileTheDaemonIsAwayIsAnsweredByThePolicy(t *testing.T) {
 	})
 	n.kill()
 	n.up()
-	if s := n.service("1.never.e2e.test"); s.State != "failed" || s.LastExit == nil {
+	if s := n.service("1.never.e2e.test"); s.State != "failed" || s.LastExit == nil || s.LastExit.Reason != service.ReasonUnknown {
 		t.Errorf("after another restart it is %s, last exit %v", s.State, s.LastExit)
 	}
 }

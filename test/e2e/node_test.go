@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -29,6 +30,9 @@ const limit = 60 * time.Second
 var binary string
 
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == silenceKernel {
+		os.Exit(silenced(os.Args[2:]))
+	}
 	if len(os.Args) > 2 && os.Args[1] == "serve" { // as a service of one of the tests
 		if err := serve(os.Args[2]); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -54,12 +58,15 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// node is a daemon with a prefix of its own, which may die and be started again.
+// node is an anchor and its daemon with a prefix of their own, which may die and be started
+// again.
 type node struct {
 	t      *testing.T
 	prefix string
 	args   []string
-	cmd    *exec.Cmd
+	via    []string    // what starts the binary; empty: it is started as it is
+	cmd    *exec.Cmd   // the anchor
+	daemon *os.Process // of the moment
 	log    *lines
 	client *client.Client
 }
@@ -97,11 +104,18 @@ func start(t *testing.T, args ...string) *node {
 func (n *node) up() {
 	n.t.Helper()
 	n.log = &lines{}
-	n.cmd = exec.Command(binary, append([]string{"agent", "--prefix", n.prefix, "--http-addr", "127.0.0.1:0", "--node-name", "n1"}, n.args...)...)
+	command := slices.Concat(n.via, []string{binary, "agent", "--prefix", n.prefix, "--http-addr", "127.0.0.1:0", "--node-name", "n1"}, n.args)
+	n.cmd = exec.Command(command[0], command[1:]...)
 	n.cmd.Stdout, n.cmd.Stderr = n.log, n.log
 	if err := n.cmd.Start(); err != nil {
 		n.t.Fatal(err)
 	}
+	n.await(0)
+}
+
+// await waits until a daemon of this anchor is ready that is not the one with the pid old.
+func (n *node) await(old int) {
+	n.t.Helper()
 	n.until("the daemon is ready", func() error {
 		addr, err := os.ReadFile(filepath.Join(n.prefix, "state", "http"))
 		if err != nil {
@@ -115,27 +129,39 @@ func (n *node) up() {
 			return err
 		}
 		s, err := n.client.Status(n.t.Context())
-		if err == nil && s.Value.PID != n.cmd.Process.Pid {
+		if err == nil && (s.Value.AnchorPID == nil || *s.Value.AnchorPID != n.cmd.Process.Pid || s.Value.PID == old) {
 			err = fmt.Errorf("pid %d answers", s.Value.PID) // the file is the last one's
 		}
 		if err == nil {
 			err = n.client.Ready(n.t.Context())
 		}
+		if err == nil {
+			n.daemon, err = os.FindProcess(s.Value.PID) // which holds a pidfd
+		}
 		return err
 	})
 }
 
-// kill ends the daemon as kill -9 does.
+// kill ends anchor and daemon as kill -9 does.
 func (n *node) kill() {
 	n.t.Helper()
 	if err := n.cmd.Process.Kill(); err != nil {
 		n.t.Fatal(err)
 	}
+	n.killDaemon()
 	n.cmd.Wait()
 	n.client.Close()
 }
 
-// terminate asks the daemon to end, and returns its exit code.
+// killDaemon ends the daemon alone; its anchor starts another one.
+func (n *node) killDaemon() {
+	n.t.Helper()
+	if err := n.daemon.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		n.t.Fatal(err)
+	}
+}
+
+// terminate asks the node to end, by its anchor, and returns the exit code.
 func (n *node) terminate() int {
 	n.t.Helper()
 	if err := n.cmd.Process.Signal(syscall.SIGTERM); err != nil {

@@ -16,7 +16,8 @@ var small = House{
 		{Name: "top", Rooms: []string{"nodee", "coordinator", "nodee/rest"}, On: []string{"ground", "middle"}, Inside: true},
 		{Name: "tests", Rooms: []string{"test/..."}, On: []string{"top"}},
 	},
-	Nevers: []Never{{"nodee", "coordinator", "they meet elsewhere"}},
+	Nevers:   []Never{{"nodee", "coordinator", "they meet elsewhere"}},
+	Starters: map[string]string{"internal/group": "it owns them"},
 }
 
 // inHouse checks files whose text is what follows their package clause and doc comment.

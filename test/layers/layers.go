@@ -26,6 +26,7 @@ type House struct {
 	Module   string
 	Layers   []Layer // from the ground up
 	Nevers   []Never
+	Starters map[string]string // packages that may start goroutines, and why
 	Overruns map[string]string // what may be longer than the budget, and why: see budget.go
 }
 
@@ -34,6 +35,8 @@ type House struct {
 var Nodee = House{
 	Module: "github.com/cloudname/nodee",
 	Layers: []Layer{
+		{Name: "anchor", Rooms: []string{"runtime/anchor"}, // first of all: see its doc
+			Shuns: []string{"fmt", "context", "strconv", "strings", "sync", "errors"}},
 		{Name: "words", Rooms: []string{"internal/fault", "internal/quantity", "etc"}},
 		{Name: "vocabulary", Rooms: []string{"artifact", "runtime/service"},
 			On: []string{"words"}, Inside: true,
@@ -41,6 +44,8 @@ var Nodee = House{
 		{Name: "tools", Rooms: []string{"internal/group", "internal/publish", "internal/change", "internal/caller", "internal/httpget", "artifact/unpack"},
 			On: []string{"words"}},
 		{Name: "unpack tests", Rooms: []string{"artifact/unpack/unpacktest"}},
+		{Name: "line", Rooms: []string{"runtime/anchor/line"},
+			On: []string{"anchor", "tools"}},
 		{Name: "settings", Rooms: []string{"internal/settings"},
 			On: []string{"words"}},
 		{Name: "edge", Rooms: []string{"internal/edge"},
@@ -76,13 +81,13 @@ var Nodee = House{
 		{Name: "face tests", Rooms: []string{"nodee/rest/resttest"},
 			On: []string{"words", "vocabulary", "tools", "edge", "runtime", "api", "node face"}},
 		{Name: "node", Rooms: []string{"nodee"},
-			On: []string{"words", "vocabulary", "tools", "settings", "edge", "artifacts", "runtime", "api", "keeper", "cell", "presence", "discovery", "node store", "node face", "reasons"}},
+			On: []string{"words", "vocabulary", "tools", "line", "settings", "edge", "artifacts", "runtime", "api", "keeper", "cell", "presence", "discovery", "node store", "node face", "reasons"}},
 		{Name: "lab", Rooms: []string{"lab"},
 			On: []string{"words", "vocabulary", "tools", "settings", "artifacts", "runtime", "api", "client", "keeper", "node"}},
 		{Name: "cli", Rooms: []string{"cli"},
 			On: []string{"words", "vocabulary", "tools", "settings", "api", "client"}},
 		{Name: "command", Rooms: []string{"cmd/nodee"},
-			On: []string{"words", "vocabulary", "tools", "settings", "node", "lab", "cli"}},
+			On: []string{"words", "vocabulary", "tools", "line", "settings", "node", "lab", "cli"}},
 		{Name: "tests", Rooms: []string{"test/..."},
 			On:     []string{"words", "vocabulary", "tools", "settings", "artifacts", "runtime", "api", "client", "node", "lab", "cli"},
 			Inside: true},
@@ -91,6 +96,10 @@ var Nodee = House{
 		{"nodee", "coordinator", "the two daemons meet in ZooKeeper only"},
 		{"coordinator", "nodee", "the two daemons meet in ZooKeeper only"},
 		{"runtime/supervise", "runtime/process", "the supervisor knows launchers by its own interface"},
+	},
+	Starters: map[string]string{
+		"internal/group": "it knows who waits for each",
+		"runtime/anchor": "what internal/group needs is too much for it",
 	},
 	Overruns: map[string]string{
 		"runtime/supervise/launcher.go Launcher": "draining a group needs a signal and a helper in it, finding one again needs Find",
