@@ -12,7 +12,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/cloudname/nodee/runtime/ports"
 	"github.com/cloudname/nodee/runtime/rundir"
 	"github.com/cloudname/nodee/runtime/service"
 	"github.com/cloudname/nodee/runtime/supervise"
@@ -124,15 +123,8 @@ func (o outfitter) Prepare(ctx context.Context, j supervise.Job) (supervise.Outf
 	if err != nil {
 		return out, supervise.Final(err)
 	}
-	for _, name := range slices.Sorted(maps.Keys(j.Ports)) {
-		// Nothing of the service itself lives at this point, so nobody is spared.
-		holder, held, err := ports.Host{}.Holder(j.Ports[name], nil)
-		if err != nil {
-			return out, err
-		}
-		if held {
-			return out, fmt.Errorf("cannot start: its port %s cannot be had, %s", name, holder)
-		}
+	if err := o.a.portsFree(j.Ports); err != nil {
+		return out, err
 	}
 	owner := rundir.Owner{UID: os.Geteuid(), GID: os.Getegid()}
 	if as := out.Launch.As; as != nil {

@@ -11,7 +11,6 @@ import (
 	"github.com/cloudname/nodee/internal/caller"
 	"github.com/cloudname/nodee/internal/fault"
 	"github.com/cloudname/nodee/nodee/store"
-	"github.com/cloudname/nodee/runtime/ports"
 	"github.com/cloudname/nodee/runtime/service"
 	"github.com/cloudname/nodee/runtime/supervise"
 	"github.com/cloudname/nodee/zkschema"
@@ -31,11 +30,7 @@ func (a *Agent) PutService(ctx context.Context, c service.Coordinate, spec servi
 	if err := acceptable(old, exists, len(a.desires.All())); err != nil {
 		return api.Service{}, false, err
 	}
-	listening, err := ports.Host{}.Listening()
-	if err != nil {
-		return api.Service{}, false, err
-	}
-	assigned, err := ports.Assign(spec.Ports, old.Ports, a.portsTaken(c), listening)
+	assigned, err := a.assignPorts(c, spec.Ports, old.Ports)
 	if err != nil {
 		return api.Service{}, false, err
 	}
@@ -234,19 +229,6 @@ func (a *Agent) checkHost(spec service.Spec) error {
 		faults[i].Location = "body." + faults[i].Location
 	}
 	return fault.Fields("the spec cannot be used on this host", faults)
-}
-
-// portsTaken tells which other service has a port.
-func (a *Agent) portsTaken(c service.Coordinate) func(int) string {
-	by := map[int]string{}
-	for _, d := range a.desires.All() {
-		if d.Coordinate != c {
-			for _, port := range d.Ports {
-				by[port] = d.Coordinate.String()
-			}
-		}
-	}
-	return func(port int) string { return by[port] }
 }
 
 // note writes a wish into the history. It is called while nobody can change the wish, so

@@ -72,19 +72,6 @@ func (h Host) Holder(port int, own func(pid int) bool) (Holder, bool, error) {
 	return Holder{}, false, nil
 }
 
-// Listening takes a picture of the ports that are listened on now, for Assign.
-func (h Host) Listening() (func(port int) bool, error) {
-	listeners, err := h.listeners()
-	if err != nil {
-		return nil, err
-	}
-	ports := make(map[int]bool, len(listeners))
-	for _, l := range listeners {
-		ports[l.Port] = true
-	}
-	return func(port int) bool { return ports[port] }, nil
-}
-
 func (h Host) path(parts ...string) string {
 	proc := h.Proc
 	if proc == "" {
@@ -103,16 +90,16 @@ func (h Host) listeners() ([]Holder, error) {
 		}
 		// A kernel that does not answer such questions has the tables all the same.
 	}
-	return h.tables()
+	return h.tables("tcp", listen)
 }
 
-// tables reads the sockets that listen from /proc.
-func (h Host) tables() ([]Holder, error) {
+// tables reads the sockets of a protocol, of both families, that are in a state, from /proc.
+func (h Host) tables(protocol, state string) ([]Holder, error) {
 	var all []Holder
-	for _, table := range []string{"tcp", "tcp6"} {
-		found, err := readTable(h.path("net", table))
-		if table == "tcp6" && errors.Is(err, fs.ErrNotExist) {
-			continue // a kernel without IPv6
+	for _, table := range []string{protocol, protocol + "6"} {
+		found, err := readTable(h.path("net", table), state)
+		if table != "tcp" && errors.Is(err, fs.ErrNotExist) {
+			continue // a kernel without IPv6, or without datagrams
 		}
 		if err != nil {
 			return nil, fmt.Errorf("cannot tell which ports are in use: %w", err)
@@ -122,7 +109,7 @@ func (h Host) tables() ([]Holder, error) {
 	return all, nil
 }
 
-func readTable(path string) ([]Holder, error) {
+func readTable(path, state string) ([]Holder, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -132,7 +119,7 @@ func readTable(path string) ([]Holder, error) {
 	lines := bufio.NewScanner(f)
 	lines.Scan() // the heading
 	for lines.Scan() {
-		l, ok, err := parseSocket(lines.Bytes())
+		l, ok, err := parseSocket(lines.Bytes(), state)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
@@ -143,14 +130,17 @@ func readTable(path string) ([]Holder, error) {
 	return found, lines.Err()
 }
 
-// listen is the state of a socket that listens, TCP_LISTEN of the kernel.
-const listen = "0A"
+// States of sockets, as the kernel numbers them.
+const (
+	listen      = "0A" // TCP_LISTEN
+	unconnected = "07" // TCP_CLOSE, which is that of a UDP socket that takes datagrams from anybody
+)
 
-// parseSocket reads a line of /proc/net/tcp; ok tells whether its socket listens:
+// parseSocket reads a line of /proc/net/tcp or udp; ok tells whether its socket is in a state:
 //
 //	sl: local_address:port remote_address:port state queues timer retransmits uid timeout inode ...
-func parseSocket(line []byte) (l Holder, ok bool, err error) {
-	if !bytes.Contains(line, []byte(" "+listen+" ")) {
+func parseSocket(line []byte, state string) (l Holder, ok bool, err error) {
+	if !bytes.Contains(line, []byte(" "+state+" ")) {
 		return Holder{}, false, nil // cheap: a busy host has 100,000 connections
 	}
 	bad := fmt.Errorf("cannot read %q", line)
@@ -158,7 +148,7 @@ func parseSocket(line []byte) (l Holder, ok bool, err error) {
 	if len(f) < 10 {
 		return Holder{}, false, bad
 	}
-	if f[3] != listen {
+	if f[3] != state {
 		return Holder{}, false, nil
 	}
 	address, port, _ := strings.Cut(f[1], ":")

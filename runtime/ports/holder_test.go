@@ -96,6 +96,41 @@ func holderOfARealPort(t *testing.T, where Host, address string) {
 	}
 }
 
+func TestAPortThatTakesDatagramsIsNotAssigned(t *testing.T) {
+	c, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	port := c.LocalAddr().(*net.UDPAddr).Port
+	listening, err := Host{}.Listening()
+	if err != nil || !listening(port) {
+		t.Errorf("it is taken for free: %v", err)
+	}
+	// A fixed one may be had for streams all the same.
+	if got, held, err := (Host{}).Holder(port, nil); held || err != nil {
+		t.Errorf("held by %v, %v", got, err)
+	}
+}
+
+func TestOutgoing(t *testing.T) {
+	h := Host{Proc: t.TempDir()}
+	if h.Outgoing()(32768) {
+		t.Error("a kernel that does not say takes 32768")
+	}
+	if err := os.MkdirAll(h.path("sys", "net", "ipv4"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(h.path("sys", "net", "ipv4", "ip_local_port_range"), []byte("1024\t30000\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for port, want := range map[int]bool{1023: false, 1024: true, 30000: true, 30001: false} {
+		if h.Outgoing()(port) != want {
+			t.Errorf("%d: %v, want %v", port, !want, want)
+		}
+	}
+}
+
 func TestAPortThatIsOnlyConnectedFromIsFree(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -20,23 +20,30 @@ import (
 // Assigned ports lie below the range that Linux takes the ports of outgoing connections
 // from, 32768 to 60999 unless configured otherwise: one of those could have any of them at
 // any moment. They are tried from First upwards, then from Lowest: the low end is where
-// people put ports of their own.
+// people put ports of their own. Where the range was widened, what is left beside it is tried
+// first.
 const (
 	Lowest  = 20000
 	First   = 31000
 	Highest = 32767
 )
 
+// View is what the world looks like to who chooses ports.
+type View struct {
+	Owner    func(port int) string // the other service of the node that has a port, "" when none has
+	Busy     func(port int) bool   // somebody listens on it now
+	Outgoing func(port int) bool   // an outgoing connection may take it at any moment
+}
+
 // Assign chooses the ports of a service by name. asked is what its spec says, which has been
 // validated: 0 asks for one to be assigned, any other is fixed. kept are the ports that it
-// has been assigned before, and keeps, in use or not. owner names the other service of the
-// node that has a port, "" when none has; listening tells whether anyone listens on it now.
+// has been assigned before, and keeps, in use or not.
 //
 // A fixed port of another service is a Conflict that names the service. That a fixed port is
 // listened on is not looked at here: it may be the service itself, and may have changed by
 // the time the service starts.
-func Assign(asked, kept map[string]int, owner func(port int) string, listening func(port int) bool) (map[string]int, error) {
-	if err := conflicts(asked, owner); err != nil {
+func Assign(asked, kept map[string]int, v View) (map[string]int, error) {
+	if err := conflicts(asked, v.Owner); err != nil {
 		return nil, err
 	}
 	names := slices.Sorted(maps.Keys(asked))
@@ -50,7 +57,7 @@ func Assign(asked, kept map[string]int, owner func(port int) string, listening f
 	}
 	for _, name := range names {
 		port := kept[name]
-		if asked[name] == 0 && port >= Lowest && port <= Highest && !used[port] && owner(port) == "" {
+		if asked[name] == 0 && port >= Lowest && port <= Highest && !used[port] && v.Owner(port) == "" {
 			give(name, port)
 		}
 	}
@@ -59,7 +66,11 @@ func Assign(asked, kept map[string]int, owner func(port int) string, listening f
 		if ports[name] != 0 {
 			continue
 		}
-		port, ok := search(next, func(port int) bool { return !used[port] && owner(port) == "" && !listening(port) })
+		free := func(port int) bool { return !used[port] && v.Owner(port) == "" && !v.Busy(port) }
+		port, ok := search(next, func(port int) bool { return free(port) && !v.Outgoing(port) })
+		if !ok {
+			port, ok = search(next, free)
+		}
 		if !ok {
 			return nil, fault.New(fault.Conflict, "no-port-free",
 				"cannot assign a port for %s: all from %d to %d belong to services or are listened on; remove services that are not needed, or choose a fixed port elsewhere",

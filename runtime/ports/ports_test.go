@@ -23,31 +23,35 @@ func TestAssign(t *testing.T) {
 		owner       func(int) string
 		listening   func(int) bool
 		want        map[string]int
+		outgoing    func(int) bool
 	}{
-		{"none asked", nil, map[string]int{"http": 31000}, nobody, nothing, map[string]int{}},
-		{"from 31000 on, by name", map[string]int{"b": 0, "a": 0}, nil, nobody, nothing, map[string]int{"a": 31000, "b": 31001}},
-		{"other services' are left out", map[string]int{"a": 0}, nil, other, nothing, map[string]int{"a": 31001}},
-		{"what listens is left out", map[string]int{"a": 0}, nil, nobody, func(p int) bool { return p < 31005 && p >= 31000 }, map[string]int{"a": 31005}},
-		{"the end wraps to the low end", map[string]int{"a": 0}, nil, nobody, func(p int) bool { return p >= First }, map[string]int{"a": Lowest}},
-		{"fixed ones stay, listened on or not", map[string]int{"a": 80}, nil, nobody, everything, map[string]int{"a": 80}},
+		{"none asked", nil, map[string]int{"http": 31000}, nobody, nothing, map[string]int{}, nothing},
+		{"from 31000 on, by name", map[string]int{"b": 0, "a": 0}, nil, nobody, nothing, map[string]int{"a": 31000, "b": 31001}, nothing},
+		{"other services' are left out", map[string]int{"a": 0}, nil, other, nothing, map[string]int{"a": 31001}, nothing},
+		{"what listens is left out", map[string]int{"a": 0}, nil, nobody, func(p int) bool { return p < 31005 && p >= 31000 }, map[string]int{"a": 31005}, nothing},
+		{"the end wraps to the low end", map[string]int{"a": 0}, nil, nobody, func(p int) bool { return p >= First }, map[string]int{"a": Lowest}, nothing},
+		{"fixed ones stay, listened on or not", map[string]int{"a": 80}, nil, nobody, everything, map[string]int{"a": 80}, nothing},
 		{"kept ones stay, listened on or not", map[string]int{"a": 0, "b": 0}, map[string]int{"b": 31007}, nobody, func(p int) bool { return p == 31007 },
-			map[string]int{"a": 31000, "b": 31007}},
-		{"a fixed port in place of a kept one", map[string]int{"a": 7000}, map[string]int{"a": 31000}, nobody, nothing, map[string]int{"a": 7000}},
+			map[string]int{"a": 31000, "b": 31007}, nothing},
+		{"a fixed port in place of a kept one", map[string]int{"a": 7000}, map[string]int{"a": 31000}, nobody, nothing, map[string]int{"a": 7000}, nothing},
 		{"a fixed port that was kept under another name", map[string]int{"a": 0, "b": 31000}, map[string]int{"a": 31000}, nobody, nothing,
-			map[string]int{"a": 31001, "b": 31000}},
-		{"a kept one that another service has got", map[string]int{"a": 0}, map[string]int{"a": 31000}, other, nothing, map[string]int{"a": 31001}},
-		{"a kept one twice", map[string]int{"a": 0, "b": 0}, map[string]int{"a": 31000, "b": 31000}, nobody, nothing, map[string]int{"a": 31000, "b": 31001}},
-		{"a kept one out of the range", map[string]int{"a": 0}, map[string]int{"a": 40000}, nobody, nothing, map[string]int{"a": 31000}},
+			map[string]int{"a": 31001, "b": 31000}, nothing},
+		{"a kept one that another service has got", map[string]int{"a": 0}, map[string]int{"a": 31000}, other, nothing, map[string]int{"a": 31001}, nothing},
+		{"a kept one twice", map[string]int{"a": 0, "b": 0}, map[string]int{"a": 31000, "b": 31000}, nobody, nothing, map[string]int{"a": 31000, "b": 31001}, nothing},
+		{"what an outgoing connection may have is left out", map[string]int{"a": 0}, nil, nobody, nothing, map[string]int{"a": 20000}, func(p int) bool { return p > 20100 }},
+		{"where it may have any, one is taken all the same", map[string]int{"a": 0}, nil, nobody, nothing, map[string]int{"a": 31000}, everything},
+		{"but none where somebody listens", map[string]int{"a": 0}, nil, nobody, func(p int) bool { return p == 31000 }, map[string]int{"a": 31001}, everything},
+		{"a kept one out of the range", map[string]int{"a": 0}, map[string]int{"a": 40000}, nobody, nothing, map[string]int{"a": 31000}, nothing},
 	} {
 		t.Run(c.what, func(t *testing.T) {
-			got, err := Assign(c.asked, c.kept, c.owner, c.listening)
+			got, err := Assign(c.asked, c.kept, View{c.owner, c.listening, c.outgoing})
 			if err != nil || !maps.Equal(got, c.want) {
 				t.Errorf("got %v, %v; want %v", got, err, c.want)
 			}
 		})
 	}
 
-	_, err := Assign(map[string]int{"admin": 9090, "http": 8080, "x": 0}, nil, other, nothing)
+	_, err := Assign(map[string]int{"admin": 9090, "http": 8080, "x": 0}, nil, View{other, nothing, nothing})
 	if fault.KindOf(err) != fault.Conflict {
 		t.Fatalf("taken fixed ports: %v", err)
 	}
@@ -56,7 +60,7 @@ func TestAssign(t *testing.T) {
 			t.Errorf("%q does not say %q", err, part)
 		}
 	}
-	_, err = Assign(map[string]int{"http": 0}, nil, nobody, everything)
+	_, err = Assign(map[string]int{"http": 0}, nil, View{nobody, everything, nothing})
 	if fault.KindOf(err) != fault.Conflict || !strings.Contains(err.Error(), "http: all from 20000 to 32767") {
 		t.Errorf("nothing free: %v", err)
 	}
@@ -81,7 +85,7 @@ func TestAssignKeepsItsPromises(t *testing.T) {
 		owner := func(p int) string { return others[p] }
 		listening := func(p int) bool { return busy[p] || p > First+8 && p < Highest }
 
-		got, err := Assign(asked, kept, owner, listening)
+		got, err := Assign(asked, kept, View{owner, listening, listening})
 		conflict := false
 		for _, p := range asked {
 			conflict = conflict || p != 0 && others[p] != ""
@@ -111,7 +115,7 @@ func TestAssignKeepsItsPromises(t *testing.T) {
 			}
 			seen[p] = true
 		}
-		again, err := Assign(asked, got, owner, everything)
+		again, err := Assign(asked, got, View{owner, everything, everything})
 		if err != nil || !maps.Equal(again, got) {
 			t.Fatalf("asked again: %v, %v; want %v as before", again, err, got)
 		}
