@@ -22,7 +22,8 @@ func agent() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return runAgent(cmd.Context(), nodee.Config{Settings: s, Version: version, Log: logs.logger(cmd.ErrOrStderr()), LeaveOnExit: leave})
+			log := logs.logger(cmd.ErrOrStderr())
+			return runAgent(cmd.Context(), nodee.Config{Settings: s, Version: version, Log: log, LeaveOnExit: leave, Up: sayReady(log)})
 		},
 	}
 	cmd.Flags().SortFlags = false
@@ -87,6 +88,9 @@ or a container's) cannot start what asks for access.new_privileges.
 A service writes stdout.log and stderr.log itself. What goes beyond the bounds of
 the key logs in its spec is moved to archives beside them, and given back to the
 file system: the files look ever longer, "du" shows the room that they take.
+
+Under systemd, etc/nodee.service is the unit to use: the daemon tells it when it is
+ready. etc/nodee-drain.service drains the services when the host is shut down.
 
 Exit codes: 0 ended by a signal; 2 wrong flags or configuration, every fault on
 a line of its own; 4 another daemon has the prefix; 1 anything else. Only 2 ends
