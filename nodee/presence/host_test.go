@@ -1,6 +1,7 @@
 package presence
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -33,6 +34,9 @@ type host struct {
 	facts  Facts
 	memory Memory
 
+	closes bool         // leave the cell at the end
+	log    bytes.Buffer // what was said, to be read when it has ended
+
 	p    *Presence
 	stop func()
 }
@@ -45,7 +49,7 @@ func newHost(t *testing.T, server *memory.Server, name, id string) *host {
 // up starts a daemon's part with a client of its own; the last one's session goes on until it lapses.
 func (h *host) up() {
 	h.keeper = h.server.Keeper(timeout)
-	h.p = New(Config{Keeper: h.keeper, Cell: cell, Me: h.me, Advertise: h.me.Name, Source: h, Remember: h, Log: slog.New(slog.DiscardHandler)})
+	h.p = New(Config{Keeper: h.keeper, Cell: cell, Me: h.me, Advertise: h.me.Name, Source: h, Remember: h, Close: h.closes, Log: slog.New(slog.NewTextHandler(&h.log, nil))})
 	ctx, cancel := context.WithCancel(h.t.Context())
 	done := make(chan error, 1)
 	go func() { done <- h.p.Run(ctx) }()

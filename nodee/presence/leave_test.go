@@ -1,6 +1,7 @@
 package presence
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -83,6 +84,34 @@ func TestTheEndDoesNotWait(t *testing.T) {
 				h.stop()
 				if took := time.Since(began); took > flushPatience {
 					t.Errorf("the end took %v", took)
+				}
+			})
+		})
+	}
+}
+
+// A daemon that leaves at its end says so when it could not, and ends.
+func TestLeavingAtTheEnd(t *testing.T) {
+	for name, c := range map[string]struct {
+		away  func(*memory.Keeper)
+		there bool
+	}{"": {func(*memory.Keeper) {}, false}, "cut off": {(*memory.Keeper).Cut, true}, "frozen": {(*memory.Keeper).Freeze, true}} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, server *memory.Server, w watcher) {
+				h := newHost(t, server, "n1", "a")
+				h.closes = true
+				h.runs(service.StateRunning)
+				h.up()
+				time.Sleep(time.Second)
+				c.away(h.keeper)
+				began := time.Now()
+				h.stop()
+				_, there := w.node("n1")
+				if there != c.there || (w.cloudname(0) != "") != c.there || time.Since(began) > takePatience {
+					t.Errorf("the record is there: %v, Cloudname has %q after %v", there, w.cloudname(0), time.Since(began))
+				}
+				if said := strings.Contains(h.log.String(), "cannot take the node out of its cell"); said != c.there {
+					t.Errorf("it is said: %v\n%s", said, &h.log)
 				}
 			})
 		})
