@@ -122,15 +122,16 @@ func (p *Presence) hasGone() bool {
 	return p.gone
 }
 
-// flush writes what has changed since the last batch, when the daemon ends and the session
-// is left to lapse: until the next daemon is there, this is what everybody goes by. It does
-// not keep the daemon from its end when the servers do not answer.
+// flush writes what has changed since the last batch, when the daemon ends: until the next one
+// is there, this is what everybody goes by. Where the node leaves the cell that is its report
+// alone. It does not keep the daemon from its end when the servers do not answer.
 func (w *writer) flush(ctx context.Context) {
-	if ctx.Err() == nil || w.s.Context().Err() != nil || w.p.closes() || w.p.cfg.Keeper.State().Link != keeper.Connected {
+	if ctx.Err() == nil || w.s.Context().Err() != nil || w.p.cfg.Keeper.State().Link != keeper.Connected {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushPatience)
 	defer cancel()
+	leaves := w.p.closes()
 	for range flushBatches {
 		todo, err := w.todo()
 		if err == nil && len(todo)+len(w.unsure) == 0 {
@@ -138,7 +139,7 @@ func (w *writer) flush(ctx context.Context) {
 		}
 		if err == nil {
 			w.turned, w.pace = time.Time{}, pace{}
-			err = w.turn(ctx, todo, func(lane) bool { return true })
+			err = w.turn(ctx, todo, func(l lane) bool { return !leaves || l == report })
 		}
 		if err != nil {
 			w.p.cfg.Log.Debug("cannot write the last changes to ZooKeeper", "why", err)

@@ -68,6 +68,26 @@ func TestTheLastChangeIsWritten(t *testing.T) {
 	})
 }
 
+// What the coordinator must know while the node is away is there, however soon that leaves.
+func TestTheReportIsLeft(t *testing.T) {
+	bubble(t, func(t *testing.T, server *memory.Server, w watcher) {
+		h := newHost(t, server, "n1", "a")
+		h.runs(service.StateRunning)
+		h.up()
+		defer h.stop()
+		time.Sleep(time.Millisecond)
+		if _, there := w.node("n1"); !there {
+			t.Fatal("it has not registered yet")
+		}
+		if err := h.p.Leave(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(w.report("n1").Units); n != 1 {
+			t.Errorf("the report has %d units", n)
+		}
+	})
+}
+
 // The end of the daemon does not wait for servers that are away.
 func TestTheEndDoesNotWait(t *testing.T) {
 	for name, away := range map[string]func(*memory.Keeper){"cut off": (*memory.Keeper).Cut, "frozen": (*memory.Keeper).Freeze,
