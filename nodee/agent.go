@@ -208,6 +208,7 @@ func (a *Agent) Run(ctx context.Context) error {
 			return nil
 		})
 	}
+	g.Aside("trim", a.trim)
 	if a.presence != nil {
 		g.Aside("presence", a.bePresent)
 		g.Aside("conflicts", a.tellConflicts)

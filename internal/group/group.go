@@ -39,21 +39,23 @@ func (g *Group) Aside(name string, task func(context.Context) error) {
 }
 
 func (g *Group) start(name string, task func(context.Context) error, vital bool) {
-	g.wg.Go(func() {
-		err := task(g.ctx)
-		if err != nil && g.ctx.Err() != nil && errors.Is(err, context.Canceled) {
-			err = nil // it ended because it was told to
-		}
-		if err != nil {
-			err = fmt.Errorf("%s: %w", name, err)
-			g.mu.Lock()
-			g.errs = append(g.errs, err)
-			g.mu.Unlock()
-		}
-		if vital || err != nil {
-			g.cancel(err)
-		}
-	})
+	g.wg.Go(func() { g.ended(name, task(g.ctx), vital) })
+}
+
+// ended takes note of how a task came to its end.
+func (g *Group) ended(name string, err error, vital bool) {
+	if err != nil && g.ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = nil // it ended because it was told to
+	}
+	if err != nil {
+		err = fmt.Errorf("%s: %w", name, err)
+		g.mu.Lock()
+		g.errs = append(g.errs, err)
+		g.mu.Unlock()
+	}
+	if vital || err != nil {
+		g.cancel(err)
+	}
 }
 
 // End tells every task to come to its end; Wait waits for that.

@@ -301,24 +301,45 @@ const retryGap = 200 * time.Millisecond
 
 // Watch implements supervise.Launcher. A handle that cannot be read is a start of which
 // nothing is known.
+//
+// What waits here is there once for every service that runs. So what stands on its stack is
+// kept small: what is looked up is in other functions, which have returned by then.
 func (l *Launcher) Watch(ctx context.Context, h supervise.Handle) (supervise.Exit, error) {
 	for {
-		if _, err := l.readHandle(h); err != nil {
+		s, err := l.watched(h)
+		if s == nil && err == nil {
 			return supervise.Exit{At: time.Now()}, nil
 		}
-		s, err := l.at(h)
 		if err == nil {
-			if err = s.awaitEnd(ctx); err == nil {
-				return l.handOut(s), nil
-			}
+			err = s.awaitEnd(ctx)
 		}
-		t := time.NewTimer(retryGap)
-		select {
-		case <-ctx.Done():
-			t.Stop()
-			return supervise.Exit{}, ctx.Err()
-		case <-t.C: // descriptors or memory were short
+		if err == nil {
+			return l.handOut(s), nil
 		}
+		if err := rest(ctx, retryGap); err != nil { // descriptors or memory were short
+			return supervise.Exit{}, err
+		}
+	}
+}
+
+// watched returns the start that a handle stands for; nil without an error for one of which
+// nothing is known.
+func (l *Launcher) watched(h supervise.Handle) (*start, error) {
+	if _, err := l.readHandle(h); err != nil {
+		return nil, nil
+	}
+	return l.at(h)
+}
+
+// rest waits for d, or fails when ctx ends.
+func rest(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
 	}
 }
 

@@ -52,19 +52,8 @@ func (s *start) hasEnded() bool {
 
 // awaitEnd waits until the main process has ended, or ctx does.
 func (s *start) awaitEnd(ctx context.Context) error {
-	if s.hasEnded() {
-		return nil
-	}
-	select {
-	case s.turn <- struct{}{}: // also when the time is over: what has ended by now has ended
-	default:
-		select {
-		case <-s.ended:
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
-		case s.turn <- struct{}{}:
-		}
+	if mine, err := s.takeTurn(ctx); !mine {
+		return err
 	}
 	defer func() { <-s.turn }()
 	if s.hasEnded() {
@@ -79,6 +68,27 @@ func (s *start) awaitEnd(ctx context.Context) error {
 		return nil
 	}
 	return err
+}
+
+// takeTurn waits until it is the caller who waits for the end on behalf of all, or the end has
+// come already, or ctx ends.
+func (s *start) takeTurn(ctx context.Context) (mine bool, err error) {
+	if s.hasEnded() {
+		return false, nil
+	}
+	select {
+	case s.turn <- struct{}{}: // also when the time is over: what has ended by now has ended
+		return true, nil
+	default:
+	}
+	select {
+	case <-s.ended:
+		return false, nil
+	case <-ctx.Done():
+		return false, ctx.Err()
+	case s.turn <- struct{}{}:
+		return true, nil
+	}
 }
 
 // learn finds out how the main process ended, which it must have.

@@ -131,15 +131,20 @@ func (u *unit) watch() {
 	start, handle := u.rec.Start, u.rec.Handle
 	u.tasks.Aside(u.name+": watch", func(ctx context.Context) error {
 		exit, err := u.cfg.Launcher.Watch(ctx, handle)
-		if err != nil {
-			return nil // the daemon ends; the next one watches on
+		if err == nil { // else the daemon ends; the next one watches on
+			u.tellEnd(ctx, start, exit)
 		}
-		u.post(ctx, func() {
-			if start == u.rec.Start {
-				u.ended(exit)
-			}
-		})
 		return nil
+	})
+}
+
+// tellEnd passes on how the main process of a start ended. It stands by itself for the sake of
+// the stacks of all who wait for that: see process.Launcher.Watch.
+func (u *unit) tellEnd(ctx context.Context, start string, exit Exit) {
+	u.post(ctx, func() {
+		if start == u.rec.Start {
+			u.ended(exit)
+		}
 	})
 }
 

@@ -68,7 +68,7 @@ func (u *unit) run(ctx context.Context) error {
 		case <-u.gone:
 			return nil
 		case <-u.nudge:
-			u.consider(*u.latest.Load())
+			u.consider(u.latest.Load())
 			u.heed()
 		case do := <-u.inbox:
 			if ctx.Err() == nil { // else it may say no more than that its own work was cut short
@@ -109,8 +109,10 @@ func (u *unit) post(ctx context.Context, do func()) {
 	}
 }
 
-// consider holds what is wanted against what is.
-func (u *unit) consider(w Want) {
+// consider holds what is wanted against what is. The wish comes by its address: a copy of a
+// whole spec would stand on the stack of every unit that waits, see run.
+func (u *unit) consider(told *Want) {
+	w := *told
 	u.want = w
 	if w.Generation > u.rec.Generation {
 		u.rec.Generation = w.Generation
