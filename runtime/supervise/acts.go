@@ -154,13 +154,14 @@ func (u *unit) ended(x Exit) {
 	if x.Signal != "" {
 		exit.Signal = &x.Signal
 	}
-	exit.Why = Ended(exit) + u.shortOf(exit) + hint(u.rec.Spec, exit, exit.At.Sub(u.rec.StartedAt))
+	how := Ended(exit) + u.shortOf(exit)
 	if c := u.rec.Condemned; c != nil {
-		exit.Why = c.Why + "; told to end, it " + exit.Why
+		how = c.Why + "; told to end, it " + how
 	}
+	exit.Why = how + hint(u.rec.Spec, exit, exit.At.Sub(u.rec.StartedAt))
 	u.rec.LastExit = &exit
 	u.exited = true
-	e := u.newEvent(service.EventExited, exit.Why)
+	e := u.newEvent(service.EventExited, how)
 	e.Code, e.Signal = exit.Code, exit.Signal
 	if !u.heir || !u.told() {
 		u.cfg.Journal.Append(e)
@@ -173,7 +174,7 @@ func (u *unit) ended(x Exit) {
 		u.publish()
 		return
 	}
-	u.feed(Exited, exit.Why)
+	u.feed(Exited, how)
 	u.saveOrSay()
 }
 
@@ -304,10 +305,11 @@ func (u *unit) atRest() {
 		return
 	}
 	now := time.Now()
-	v := Judge(u.rec.Spec.Restart, *u.rec.LastExit, u.rec.LastExit.At.Sub(u.rec.StartedAt), u.rec.Tries, now, u.cfg.random())
+	ran := u.rec.LastExit.At.Sub(u.rec.StartedAt)
+	v := Judge(u.rec.Spec.Restart, *u.rec.LastExit, ran, u.rec.Tries, now, u.cfg.random())
 	u.rec.Start, u.rec.Handle, u.rec.Tries = "", nil, v.Tries
 	u.rec.Until = now.Add(v.Delay).UTC()
-	u.feed(v.Input, v.Why)
+	u.feed(v.Input, v.Why+hint(u.rec.Spec, *u.rec.LastExit, ran))
 }
 
 // arm waits for the next try. A process that ended has its delay from the policy already;

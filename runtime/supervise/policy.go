@@ -1,7 +1,6 @@
 package supervise
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"time"
@@ -29,9 +28,10 @@ type Verdict struct {
 // random a number from 0 up to 1 for the jitter. The formula of the delay is the one of the
 // contract: min(cap, base*factor^(n-1)), times 1 plus or minus jitter, uniformly.
 func Judge(p service.Restart, e service.Exit, ran time.Duration, t Tries, now time.Time, random float64) Verdict {
-	class, how := p.Classify(e.Code), cmp.Or(e.Why, Ended(e))
+	class, how := p.Classify(e.Code), Ended(e)
 	if e.Reason == service.ReasonLiveness || e.Reason == service.ReasonTimeout {
-		class = service.Unclean // how it ended says no more than how it takes being told to
+		// How it ended says no more than how it takes being told to.
+		class, how = service.Unclean, e.Why
 	}
 	switch {
 	case class == service.Fatal:
@@ -122,5 +122,5 @@ func hint(s service.Spec, e service.Exit, ran time.Duration) string {
 	if !s.Access.Confine || ran >= early || !gaveUp {
 		return ""
 	}
-	return " (it is confined: if it could not write somewhere, see access in its spec)"
+	return "; it is confined: if it could not write somewhere, see access in its spec"
 }

@@ -90,6 +90,7 @@ var surroundings = []Case{
 		}
 	}},
 	{"around/another account", asNobody},
+	{"around/access", access},
 	{"around/a flood of output does not block", func(t *testing.T, b *Bench) {
 		_, h := b.Start("head -c 50000000 /dev/zero | tr '\\0' x")
 		wantExit(t, "flood", b.Watch(h), 0)
@@ -97,6 +98,43 @@ var surroundings = []Case{
 			t.Errorf("log: %v, %v; want 50000000 bytes", info, err)
 		}
 	}},
+}
+
+// access looks at what everybody may write but who is confined, and at whether setuid programs count.
+func access(t *testing.T, b *Bench) {
+	const script = "grep NoNewPrivs /proc/self/status; (echo x >/proc/self/comm) 2>/dev/null && echo wrote; exit 0"
+	_, h := b.Start("exec sleep 60")
+	for _, tt := range []struct {
+		access supervise.Access
+		want   string
+	}{
+		{supervise.Access{}, "NoNewPrivs:\t1\n"},
+		{supervise.Access{Write: []string{"/proc"}}, "NoNewPrivs:\t1\nwrote\n"},
+		{supervise.Access{Open: true}, "NoNewPrivs:\t1\nwrote\n"},
+		{supervise.Access{NewPrivileges: true}, "NoNewPrivs:\t0\n"},
+	} {
+		if tt.access.NewPrivileges && !root() {
+			continue // may not be granted
+		}
+		for _, run := range []func(supervise.Launch) supervise.Exit{
+			func(l supervise.Launch) supervise.Exit { return b.Watch(b.StartAs(b.Key(), l)) },
+			func(l supervise.Launch) supervise.Exit {
+				exit, err := b.Launcher.Exec(t.Context(), h, l)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return exit
+			},
+		} {
+			l := b.Script(script)
+			l.Access, l.Stdout = tt.access, b.Path("access.log")
+			os.Remove(l.Stdout)
+			wantExit(t, "access", run(l), 0)
+			if got := b.Read("access.log"); got != tt.want {
+				t.Errorf("with %+v: %q; want %q", tt.access, got, tt.want)
+			}
+		}
+	}
 }
 
 func asNobody(t *testing.T, b *Bench) {
