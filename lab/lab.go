@@ -112,17 +112,28 @@ func (o Options) startDemo(ctx context.Context, agent *nodee.Agent) (api.Service
 	return agent.AwaitService(ctx, c, s.Generation)
 }
 
-// end stops what runs, all at once, and waits for each as long as its own spec lets a stop take.
+// end stops what runs, all at once but for what others depend on, which is stopped after them,
+// and waits for each as long as its own spec lets a stop take.
 func (o Options) end(alive context.Context, agent *nodee.Agent) error {
 	// Who ends it at once may have left services running the time before: they are known
 	// only when the agent is ready.
 	if o.Keep || agent.AwaitReady(alive) != nil {
 		return nil
 	}
-	services := agent.Services()
+	services := agent.ServicesFull()
+	order, ended := nodee.OrderOf(services), map[string]chan struct{}{}
+	for _, s := range services {
+		ended[s.Coordinate] = make(chan struct{})
+	}
 	g := group.New(alive)
 	for _, s := range services {
-		g.Aside(s.Coordinate, func(ctx context.Context) error { return stop(ctx, agent, s.Coordinate) })
+		g.Aside(s.Coordinate, func(ctx context.Context) error {
+			defer close(ended[s.Coordinate])
+			for _, other := range order.Dependents(s.Coordinate) {
+				<-ended[other] // each ends: by its own limit at the latest
+			}
+			return stop(ctx, agent, s.Coordinate)
+		})
 	}
 	if len(services) > 0 {
 		fmt.Fprintln(o.Out, "\nStopping what runs...")

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"path/filepath"
 	"testing"
 
 	"github.com/cloudname/nodee/internal/settings"
 	"github.com/cloudname/nodee/nodee"
+	"github.com/cloudname/nodee/nodee/store"
 	"github.com/cloudname/nodee/runtime/service"
 )
 
@@ -52,5 +54,55 @@ func TestEndedAtOnce(t *testing.T) {
 	}
 	if events, err := a.EventsOf(c); err != nil || len(events) == 0 || events[len(events)-1].Type != service.EventStopped {
 		t.Errorf("the last of its events, %v: %+v; want that it was stopped", err, events[max(0, len(events)-3):])
+	}
+}
+
+// What others depend on is stopped after them.
+func TestEndsInOrder(t *testing.T) {
+	prefix := t.TempDir()
+	services, err := store.OpenServices(filepath.Join(prefix, "state", "services"), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const db, web = "1.db.demo.cell", "1.web.demo.cell"
+	for name, spec := range map[string]string{db: `{"command":"sleep","args":["1000"]}`, web: `{"command":"sleep","args":["1000"],"depends_on":["` + db + `"]}`} {
+		c, err := service.ParseCoordinate(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := service.Decode([]byte(spec), service.JSON, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := store.Desire{Coordinate: c, Spec: s, Desired: service.Running, Generation: 1, Run: 1, Owner: store.Local}
+		if _, err := services.Create(d, func(store.Desire) {}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := services.Close(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, end := context.WithCancel(t.Context())
+	dev(t, ctx, prefix, false, end)
+	s := settings.Default()
+	s.Prefix, s.HTTP.Addr, s.Node.Name = prefix, "127.0.0.1:0", "n1"
+	a, err := nodee.New(t.Context(), nodee.Config{Settings: s, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close(t.Context())
+	stopped := func(name string) uint64 {
+		c, err := service.ParseCoordinate(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		events, err := a.EventsOf(c)
+		if err != nil || len(events) == 0 || events[len(events)-1].Type != service.EventStopped {
+			t.Fatalf("the last event of %s, %v: %+v; want that it was stopped", name, err, events[max(0, len(events)-3):])
+		}
+		return events[len(events)-1].Seq
+	}
+	if stopped(web) > stopped(db) {
+		t.Errorf("%s was stopped before %s, which needs it", db, web)
 	}
 }

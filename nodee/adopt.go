@@ -19,8 +19,9 @@ func (a *Agent) adopt(g *group.Group) error {
 		return err
 	}
 	awake := make([]<-chan struct{}, len(desires))
+	a.order = orderOf(desires)
 	for i, d := range desires {
-		awake[i] = a.look(g, d, d.Run)
+		awake[i] = a.look(g, d, a.have(d.Coordinate.String()), d.Run)
 	}
 	for _, ch := range awake {
 		select {
@@ -64,7 +65,7 @@ func (a *Agent) claim(ctx context.Context, desires []store.Desire) error {
 // look has a service looked after from now on. What runs wins: a service whose record was
 // lost is given a start that runs in its name, as of a run, so that it is not started twice.
 // What runs beside the start that it has is ended.
-func (a *Agent) look(g *group.Group, d store.Desire, run int64) (awake <-chan struct{}) {
+func (a *Agent) look(g *group.Group, d store.Desire, have Have, run int64) (awake <-chan struct{}) {
 	name := d.Coordinate.String()
 	rec, strays := a.desires.Record(d.Coordinate), a.strays[name]
 	delete(a.strays, name)
@@ -79,7 +80,7 @@ func (a *Agent) look(g *group.Group, d store.Desire, run int64) (awake <-chan st
 			g.Aside("end another "+name, func(ctx context.Context) error { a.endStray(ctx, key, d.Spec.Stop); return nil })
 		}
 	}
-	return a.units.Open(name, rec, want(d, a.drain.Now()))
+	return a.units.Open(name, rec, want(d, have))
 }
 
 // endStray ends a start that no unit looks after.

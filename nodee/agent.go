@@ -68,6 +68,7 @@ type Agent struct {
 	resolver *discovery.Resolver
 	dirs     rundir.Dirs
 	sources  *source.Sources
+	order    Order                      // of the reconcile loop
 	strays   map[string][]supervise.Key // what runs without a record, by the name of its service; of the reconcile loop
 
 	services  change.Counter // of anything that a list of services shows
@@ -261,8 +262,18 @@ func (a *Agent) everything() map[string]bool {
 	return names
 }
 
-// pass plans for each of the services and takes the steps.
+// pass plans for each of the services, and for those whose plan depends on them, and takes
+// the steps.
 func (a *Agent) pass(g *group.Group, names map[string]bool) {
+	for name := range names {
+		c, err := service.ParseCoordinate(name)
+		if err != nil {
+			continue
+		}
+		d, _ := a.desires.Get(c)
+		a.order.set(name, dependsOn(d.Spec))
+	}
+	a.order.around(names)
 	for name := range names {
 		c, err := service.ParseCoordinate(name)
 		if err != nil || a.leaving.has(name) { // asked first: from here on nothing of it goes away
@@ -273,24 +284,40 @@ func (a *Agent) pass(g *group.Group, names map[string]bool) {
 			continue
 		}
 		a.logs.Attend(a.logDir(c), bounds(d.Spec.Logs))
-		have := Have{Installing: a.installs.run(name), Drain: a.drain.Now()}
-		if status, ok := a.units.Status(name); ok {
-			have.Unit = &status
-		}
+		have := a.have(name)
 		for _, step := range Plan(d, have) {
 			a.log.Debug("step", "service", name, "step", step.Kind, "why", step.Why)
-			a.take(g, d, step)
+			a.take(g, d, have, step)
 		}
 	}
 }
 
-func (a *Agent) take(g *group.Group, d store.Desire, step Step) {
+// have gathers what there is of a service. Only the reconcile loop may ask.
+func (a *Agent) have(name string) Have {
+	status := func(name string) *supervise.Status {
+		if u, ok := a.units.Status(name); ok {
+			return &u
+		}
+		return nil
+	}
+	have := Have{Unit: status(name), Installing: a.installs.run(name), Drain: a.drain.Now(), Await: waitsFor(name, a.order, status)}
+	if have.Drain != nil {
+		for _, other := range a.order.Dependents(name) {
+			if u := status(other); u == nil || !u.State.Settled() {
+				have.Dependents = append(have.Dependents, other)
+			}
+		}
+	}
+	return have
+}
+
+func (a *Agent) take(g *group.Group, d store.Desire, have Have, step Step) {
 	name := d.Coordinate.String()
 	switch step.Kind {
 	case StepOpen:
-		a.look(g, d, 0) // it is new: whatever runs in its name is of an earlier run
+		a.look(g, d, have, 0) // it is new: whatever runs in its name is of an earlier run
 	case StepTell:
-		a.units.Tell(name, want(d, a.drain.Now()))
+		a.units.Tell(name, want(d, have))
 	case StepInstall:
 		a.install(g, d, step.Run)
 	case StepCancel:

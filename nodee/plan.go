@@ -13,6 +13,8 @@ type Have struct {
 	Unit       *supervise.Status // nil: the supervisor does not know it
 	Installing int64             // the run that its artifact is being installed for; 0: none
 	Drain      *store.Drain      // of the node; nil: it takes work
+	Await      string            // which other services its start has to wait for, for people; "": none
+	Dependents []string          // those that depend on it and have not come to rest
 }
 
 // StepKind says what a step does.
@@ -49,8 +51,11 @@ func Plan(d store.Desire, have Have) []Step {
 	if u.Generation < d.Generation {
 		return append(steps, Step{Kind: StepTell, Why: fmt.Sprintf("generation %d is desired, its unit knows %d", d.Generation, u.Generation)})
 	}
-	if kept := held(d, have.Drain); u.Held != kept {
+	if kept := holds(d, have); u.Held != kept {
 		return append(steps, Step{Kind: StepTell, Why: fmt.Sprintf("that the node is drained keeps it from running: %t", kept)})
+	}
+	if u.Awaits != "" && u.Awaits != have.Await {
+		return append(steps, Step{Kind: StepTell, Why: "what it waits for is another: " + have.Await})
 	}
 	if waits && u.Run != have.Installing {
 		steps = append(steps, Step{Kind: StepInstall, Run: u.Run, Why: "it needs " + d.Spec.Artifact})
@@ -66,11 +71,22 @@ func held(d store.Desire, drain *store.Drain) bool {
 	return drain != nil && d.Desired == service.Running
 }
 
+// holds tells whether the drain keeps it from running now: what others depend on is drained
+// after them. What does not run is held at once; of what is not looked after yet, nobody knows.
+func holds(d store.Desire, have Have) bool {
+	u := have.Unit
+	runs := u == nil || !u.Held && (u.State == service.StateRunning || u.State == service.StateStarting)
+	return held(d, have.Drain) && (!runs || len(have.Dependents) == 0)
+}
+
 // want is what a unit is told.
-func want(d store.Desire, drain *store.Drain) supervise.Want {
-	w := supervise.Want{Desired: d.Desired, Generation: d.Generation, Run: d.Run, Spec: d.Spec, Ports: d.Ports, Why: d.Why}
-	if held(d, drain) {
-		w.Held, w.Desired, w.Why = true, service.Drained, drainWhy(*drain)
+func want(d store.Desire, have Have) supervise.Want {
+	w := supervise.Want{Desired: d.Desired, Generation: d.Generation, Run: d.Run, Spec: d.Spec, Ports: d.Ports, Why: d.Why, Await: have.Await}
+	switch {
+	case holds(d, have):
+		w.Held, w.Desired, w.Why = true, service.Drained, drainWhy(*have.Drain)
+	case held(d, have.Drain): // it goes on until its turn comes, and is not started anew
+		w.Await = drainWhy(*have.Drain)
 	}
 	return w
 }

@@ -25,6 +25,9 @@ func TestPlan(t *testing.T) {
 	unit := func(state service.State, generation, run int64) *supervise.Status {
 		return &supervise.Status{State: state, Generation: generation, Run: run}
 	}
+	waiting := func(awaits string) *supervise.Status {
+		return &supervise.Status{State: service.StatePending, Generation: 2, Run: 1, Awaits: awaits}
+	}
 	for name, c := range map[string]struct {
 		desire store.Desire
 		have   Have
@@ -41,6 +44,12 @@ func TestPlan(t *testing.T) {
 		"on a drained node, what runs is told":               {running, Have{Unit: unit(service.StateRunning, 2, 2), Drain: &store.Drain{}}, []StepKind{StepTell}},
 		"what is kept from running is left alone":            {running, Have{Unit: &supervise.Status{State: service.StateStopped, Generation: 2, Run: 2, Held: true}, Drain: &store.Drain{}}, nil},
 		"and is told when the node takes work again":         {running, Have{Unit: &supervise.Status{State: service.StateStopped, Generation: 2, Run: 2, Held: true}}, []StepKind{StepTell}},
+		"what others depend on runs on until they rest":      {running, Have{Unit: unit(service.StateRunning, 2, 2), Drain: &store.Drain{}, Dependents: []string{"web"}}, nil},
+		"but is not started meanwhile":                       {running, Have{Unit: unit(service.StateBackoff, 2, 2), Drain: &store.Drain{}, Dependents: []string{"web"}}, []StepKind{StepTell}},
+		"what waits for the same is left alone":              {running, Have{Unit: waiting("for db"), Await: "for db"}, nil},
+		"what waits for something else is told":              {running, Have{Unit: waiting("for db and x"), Await: "for x"}, []StepKind{StepTell}},
+		"what waits for nothing any more is told":            {running, Have{Unit: waiting("for db")}, []StepKind{StepTell}},
+		"what runs is not told what it would wait for":       {running, Have{Unit: unit(service.StateRunning, 2, 2), Await: "for db"}, nil},
 		"what is to be stopped is not kept from anything":    {removed, Have{Unit: unit(service.StateStopped, 3, 2), Drain: &store.Drain{}}, []StepKind{StepForget}},
 		"a removed service is stopped first":                 {removed, Have{Unit: unit(service.StateRunning, 2, 2)}, []StepKind{StepTell}},
 		"a removed service is not forgotten while it stops":  {removed, Have{Unit: unit(service.StateStopping, 3, 2)}, nil},
@@ -77,6 +86,8 @@ func TestPlanningAgainPlansNothing(t *testing.T) {
 		if rapid.Bool().Draw(t, "drained") {
 			have.Drain = &store.Drain{}
 		}
+		have.Await = rapid.SampledFrom([]string{"", "for db"}).Draw(t, "await")
+		have.Dependents = rapid.SampledFrom([][]string{nil, {"web"}}).Draw(t, "dependents")
 		for range 6 {
 			steps := Plan(d, have)
 			if len(steps) == 0 {
@@ -100,10 +111,12 @@ func TestPlanningAgainPlansNothing(t *testing.T) {
 func take(d store.Desire, have Have, s Step) Have {
 	switch s.Kind {
 	case StepOpen, StepTell:
-		w := want(d, have.Drain)
+		w := want(d, have)
 		u := supervise.Status{State: service.StateStopped, Generation: w.Generation, Run: w.Run, Held: w.Held}
 		if w.Desired == service.Running {
-			u.State = service.StateInstalling
+			if u.State, u.Awaits = service.StateInstalling, w.Await; w.Await != "" {
+				u.State = service.StatePending
+			}
 		}
 		have.Unit = &u
 	case StepInstall:

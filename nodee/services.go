@@ -27,7 +27,11 @@ func (a *Agent) PutService(ctx context.Context, c service.Coordinate, spec servi
 	a.portsMu.Lock()
 	defer a.portsMu.Unlock()
 	old, exists := a.desires.Get(c)
-	if err := acceptable(old, exists, len(a.desires.All())); err != nil {
+	all := a.desires.All()
+	if err := acceptable(old, exists, len(all)); err != nil {
+		return api.Service{}, false, err
+	}
+	if err := checkOrder(c, spec, all); err != nil {
 		return api.Service{}, false, err
 	}
 	assigned, err := a.assignPorts(c, spec.Ports, old.Ports)
@@ -67,6 +71,9 @@ func (a *Agent) DiffService(c service.Coordinate, spec service.Spec) (api.Diff, 
 		return api.Diff{}, noService(c)
 	}
 	if err := a.checkHost(spec); err != nil {
+		return api.Diff{}, err
+	}
+	if err := checkOrder(c, spec, a.desires.All()); err != nil {
 		return api.Diff{}, err
 	}
 	action, fields := service.Diff(d.Spec, spec)

@@ -23,7 +23,7 @@ func TestDefaults(t *testing.T) {
 	s := decode(t, JSON, `{"artifact":"com.example:web:1.2.0"}`)
 	want := `{"artifact":"com.example:web:1.2.0","command":"scripts/startup","args":[],"options":{},"env":{},` +
 		`"restart":{"policy":"always","max":0,"window":"0s","base":"1s","factor":2,"cap":"1m","jitter":0.1,"reset":"1m","success":[0],"retry":[],"fatal":[]},` +
-		`"stop":{"signal":"TERM","to":"group","grace":"10s"},"ports":{},"files":[],"checks":[],"notify":{"ready":false,"watchdog":"0s"},"ready_timeout":"1m","limits":{},` +
+		`"stop":{"signal":"TERM","to":"group","grace":"10s"},"ports":{},"files":[],"checks":[],"notify":{"ready":false,"watchdog":"0s"},"ready_timeout":"1m","depends_on":[],"limits":{},` +
 		`"access":{"confine":true,"write":[],"new_privileges":false},` +
 		`"logs":{"max_size":"10MiB","keep":5,"max_age":"0s","compress":true}}`
 	got, err := json.Marshal(s)

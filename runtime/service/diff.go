@@ -43,6 +43,7 @@ var actions = map[string]Action{
 	"checks":        ActionLive,
 	"ready_timeout": ActionLive,
 	"notify.ready":  ActionLive,
+	"depends_on":    ActionLive,    // it is asked of the next start
 	"notify":        ActionRestart, // the process was told of its watchdog when it was started
 }
 

@@ -18,8 +18,7 @@ import (
 
 // reserved are the keys of a spec whose meaning is settled, and which are refused until
 // they are built.
-var reserved = []string{"depends_on",
-	"value", "memory_expected", "memory_peak", "exclusive"}
+var reserved = []string{"value", "memory_expected", "memory_peak", "exclusive"}
 
 var (
 	optionForm  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
@@ -51,6 +50,7 @@ func read(r *reader) Spec {
 	s.Checks = readChecks(r, portsGiven)
 	readNotify(r, &s.Notify)
 	readReadyTimeout(r, &s.ReadyTimeout)
+	s.DependsOn = readDependsOn(r)
 	if sub, ok := r.sub("limits"); ok {
 		s.Limits = readLimits(sub)
 	}

@@ -28,6 +28,7 @@ type Spec struct {
 	Checks       []Check           `json:"checks"`
 	Notify       Notify            `json:"notify"`
 	ReadyTimeout quantity.Duration `json:"ready_timeout"` // until a service that is not ready is restarted
+	DependsOn    []Coordinate      `json:"depends_on"`    // what must be ready before it is started
 	Limits       Limits            `json:"limits"`        // what it may use at most
 	Access       Access            `json:"access"`
 	Logs         Logs              `json:"logs"`
@@ -97,7 +98,7 @@ func seconds(n int64) quantity.Duration { return quantity.Duration(n * 1e9) }
 func defaults() Spec {
 	return Spec{
 		Args: []string{}, Options: map[string]any{}, Env: map[string]string{}, Ports: map[string]int{}, Files: []File{},
-		Restart: DefaultRestart(), Stop: DefaultStop(), Checks: []Check{}, ReadyTimeout: DefaultReadyTimeout,
+		Restart: DefaultRestart(), Stop: DefaultStop(), Checks: []Check{}, ReadyTimeout: DefaultReadyTimeout, DependsOn: []Coordinate{},
 		Access: DefaultAccess(), Logs: DefaultLogs(),
 	}
 }

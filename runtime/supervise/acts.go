@@ -23,6 +23,18 @@ func HaltOf(s service.Stop) Halt {
 // retryHalt is how long to wait before a stop that failed is tried again.
 const retryHalt = time.Second
 
+// queue waits for other units, if there are any to wait for. It is looked at again whenever
+// what is wanted is told.
+func (u *unit) queue(why string) {
+	u.timer.Stop()
+	if u.want.Await == "" {
+		u.feed(Free, why)
+		return
+	}
+	u.rec.Why = u.want.Await
+	u.saveOrSay()
+}
+
 // ask begins a run, or the next try of one, and waits for what it runs from.
 func (u *unit) ask() {
 	u.timer.Stop()

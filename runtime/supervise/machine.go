@@ -9,6 +9,7 @@ type State uint8
 const (
 	_          State = iota
 	Pending          // known, nothing was asked of it yet
+	Waiting          // a run is wanted, and waits for other units
 	Installing       // waits until what it runs from is in the tree
 	Preparing        // its runtime directory is being made ready
 	Starting         // its process is being started
@@ -29,13 +30,13 @@ const (
 func (s State) Public() service.State { return public[s] }
 
 var public = [nStates]service.State{
-	Pending: service.StatePending, Installing: service.StateInstalling, Preparing: service.StatePreparing,
+	Pending: service.StatePending, Waiting: service.StatePending, Installing: service.StateInstalling, Preparing: service.StatePreparing,
 	Starting: service.StateStarting, Aborting: service.StateStopping, Readying: service.StateStarting, Running: service.StateRunning,
 	Draining: service.StateDraining, Stopping: service.StateStopping, Ending: service.StateStopping, Clearing: service.StateStopping,
 	Backoff: service.StateBackoff, Stopped: service.StateStopped, Failed: service.StateFailed,
 }
 
-var names = [nStates]string{"none", "pending", "installing", "preparing", "starting", "aborting", "readying", "running",
+var names = [nStates]string{"none", "pending", "waiting", "installing", "preparing", "starting", "aborting", "readying", "running",
 	"draining", "stopping", "ending", "clearing", "backoff", "stopped", "failed"}
 
 // String names the state.
@@ -59,6 +60,7 @@ const (
 	WantUp          // a new run is wanted
 	WantDown        // it should not run
 	WantDrain       // it should finish its work and then not run
+	Free            // a run is wanted, and nothing has to be waited for
 	Installed       // what it runs from is in the tree
 	InstallLater
 	InstallNever
@@ -84,7 +86,7 @@ const (
 	nInputs
 )
 
-var inputNames = [nInputs]string{"none", "want up", "want down", "want drain", "installed", "install later",
+var inputNames = [nInputs]string{"none", "want up", "want down", "want drain", "free", "installed", "install later",
 	"install never", "prepared", "prepare later", "prepare never", "started", "unready", "ready", "unlive", "start later", "start never",
 	"overtaken", "unwanted", "exited", "drained", "again", "finish", "restart", "fail", "backoff over", "doubt"}
 
@@ -98,6 +100,7 @@ type Act uint8
 const (
 	_       Act = iota
 	None        // nothing; what was wanted is remembered by the unit
+	Queue       // wait for other units, if there are any to wait for
 	Ask         // ask for what it runs from
 	Prepare     // make the runtime directory ready
 	Spawn       // record the intent and start the process
@@ -113,7 +116,7 @@ const (
 	nActs
 )
 
-var actNames = [nActs]string{"none", "-", "ask", "prepare", "spawn", "abort", "await", "serve", "drain", "end", "clear", "arm", "settle", "give up"}
+var actNames = [nActs]string{"none", "-", "queue", "ask", "prepare", "spawn", "abort", "await", "serve", "drain", "end", "clear", "arm", "settle", "give up"}
 
 // String names the act.
 func (a Act) String() string { return actNames[a] }
@@ -129,11 +132,16 @@ type cell struct {
 // unit's, which Step reports.
 var table = [nStates][nInputs]cell{
 	Pending: {
-		WantUp: {Installing, Ask}, WantDown: {Stopped, Settle}, WantDrain: {Stopped, Settle},
+		WantUp: {Waiting, Queue}, WantDown: {Stopped, Settle}, WantDrain: {Stopped, Settle},
 		Installed: {Pending, None}, InstallLater: {Pending, None}, InstallNever: {Pending, None},
 	},
+	Waiting: {
+		WantUp: {Waiting, Queue}, WantDown: {Stopped, Settle}, WantDrain: {Stopped, Settle},
+		Installed: {Waiting, None}, InstallLater: {Waiting, None}, InstallNever: {Waiting, None},
+		Free: {Installing, Ask},
+	},
 	Installing: {
-		WantUp: {Installing, Ask}, WantDown: {Stopped, Settle}, WantDrain: {Stopped, Settle},
+		WantUp: {Waiting, Queue}, WantDown: {Stopped, Settle}, WantDrain: {Stopped, Settle},
 		Installed: {Preparing, Prepare}, InstallLater: {Backoff, Arm}, InstallNever: {Failed, GiveUp},
 	},
 	Preparing: {
@@ -150,7 +158,7 @@ var table = [nStates][nInputs]cell{
 	Aborting: {
 		WantUp: {Aborting, None}, WantDown: {Aborting, None}, WantDrain: {Aborting, None},
 		Installed: {Aborting, None}, InstallLater: {Aborting, None}, InstallNever: {Aborting, None},
-		Started: {Stopping, End}, Again: {Installing, Ask}, Finish: {Stopped, Settle},
+		Started: {Stopping, End}, Again: {Waiting, Queue}, Finish: {Stopped, Settle},
 	},
 	Readying: {
 		WantUp: {Stopping, End}, WantDown: {Stopping, End}, WantDrain: {Stopping, End}, // it has no work to finish yet
@@ -170,29 +178,29 @@ var table = [nStates][nInputs]cell{
 	Stopping: {
 		WantUp: {Stopping, None}, WantDown: {Stopping, None}, WantDrain: {Stopping, None},
 		Installed: {Stopping, None}, InstallLater: {Stopping, None}, InstallNever: {Stopping, None},
-		Exited: {Stopping, None}, Again: {Installing, Ask}, Finish: {Stopped, Settle},
+		Exited: {Stopping, None}, Again: {Waiting, Queue}, Finish: {Stopped, Settle},
 	},
 	Ending: {
 		WantUp: {Ending, None}, WantDown: {Ending, None}, WantDrain: {Ending, None},
 		Installed: {Ending, None}, InstallLater: {Ending, None}, InstallNever: {Ending, None},
-		Exited: {Ending, None}, Again: {Installing, Ask}, Finish: {Stopped, Settle}, Restart: {Backoff, Arm}, Fail: {Failed, GiveUp},
+		Exited: {Ending, None}, Again: {Waiting, Queue}, Finish: {Stopped, Settle}, Restart: {Backoff, Arm}, Fail: {Failed, GiveUp},
 	},
 	Clearing: {
 		WantUp: {Clearing, None}, WantDown: {Clearing, None}, WantDrain: {Clearing, None},
 		Installed: {Clearing, None}, InstallLater: {Clearing, None}, InstallNever: {Clearing, None},
-		Again: {Installing, Ask}, Finish: {Stopped, Settle}, Restart: {Backoff, Arm}, Fail: {Failed, GiveUp},
+		Again: {Waiting, Queue}, Finish: {Stopped, Settle}, Restart: {Backoff, Arm}, Fail: {Failed, GiveUp},
 	},
 	Backoff: {
-		WantUp: {Installing, Ask}, WantDown: {Stopped, Settle}, WantDrain: {Stopped, Settle},
+		WantUp: {Waiting, Queue}, WantDown: {Stopped, Settle}, WantDrain: {Stopped, Settle},
 		Installed: {Backoff, None}, InstallLater: {Backoff, None}, InstallNever: {Backoff, None},
 		BackoffOver: {Installing, Ask},
 	},
 	Stopped: {
-		WantUp: {Installing, Ask}, WantDown: {Stopped, None}, WantDrain: {Stopped, None},
+		WantUp: {Waiting, Queue}, WantDown: {Stopped, None}, WantDrain: {Stopped, None},
 		Installed: {Stopped, None}, InstallLater: {Stopped, None}, InstallNever: {Stopped, None},
 	},
 	Failed: {
-		WantUp: {Installing, Ask}, WantDown: {Stopped, Settle}, WantDrain: {Stopped, Settle},
+		WantUp: {Waiting, Queue}, WantDown: {Stopped, Settle}, WantDrain: {Stopped, Settle},
 		Installed: {Failed, None}, InstallLater: {Failed, None}, InstallNever: {Failed, None},
 		Doubt: {Stopping, End},
 	},

@@ -55,6 +55,7 @@ func TestNothingToDoMeansToStay(t *testing.T) {
 
 // answers are the inputs by which the acts of a state come back to the unit.
 var answers = map[State][]Input{
+	Waiting:    {Free},
 	Installing: {Installed, InstallLater, InstallNever},
 	Preparing:  {Prepared, PrepareLater, PrepareNever},
 	Starting:   {Started, Unready, Unwanted, Overtaken, StartLater, StartNever},
@@ -125,7 +126,7 @@ func TestAStopAlwaysComesToRest(t *testing.T) {
 func TestStatesAreDrawn(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("# The states of a service\n\nDrawn from the table in `runtime/supervise/machine.go` by its test; `UPDATE=1 go test ./runtime/supervise` draws it anew.\n" +
-		"Each arrow is an input and what is done on it. Inputs that change nothing are left out. Outside, *aborting*, *ending* and *clearing* are told as `stopping`, *readying* as `starting`.\n\n```mermaid\nstateDiagram-v2\n    [*] --> pending\n")
+		"Each arrow is an input and what is done on it. Inputs that change nothing are left out. Outside, *aborting*, *ending* and *clearing* are told as `stopping`, *readying* as `starting`, *waiting* as `pending`.\n\n```mermaid\nstateDiagram-v2\n    [*] --> pending\n")
 	for s := Pending; s < nStates; s++ {
 		for in := Input(1); in < nInputs; in++ {
 			if to, act, ok := Step(s, in); ok && act != None {

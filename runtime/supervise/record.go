@@ -20,6 +20,9 @@ type Want struct {
 	// Ports are those of Spec, the assigned ones filled in. Nobody changes the map.
 	Ports map[string]int
 	Why   string // who or what asked, for people
+	// Await says which other units a new run has to wait for, for people; "": none. It does
+	// not touch what runs already.
+	Await string
 	// Held says that it is desired running, and is kept from that for now: Desired is Drained
 	// then. It runs again when it is told so without Held.
 	Held bool
@@ -77,6 +80,7 @@ type Status struct {
 	Software   string
 	Healthy    *bool  // nil: it has no checks, or does not run
 	StatusText string // what the process says of itself
+	Awaits     string // what it waits for before it begins to run; "": it does not wait for others
 	Held       bool   // it was told that it is kept from running
 }
 

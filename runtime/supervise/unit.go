@@ -133,7 +133,7 @@ func (u *unit) input(w Want) Input {
 	switch {
 	case w.Held:
 		return u.hold(w)
-	case w.Desired == service.Running && (w.Run > u.rec.Run || u.state == Pending || u.rec.Held):
+	case w.Desired == service.Running && (w.Run > u.rec.Run || u.state == Pending || u.state == Waiting || u.rec.Held):
 		return WantUp
 	case w.Desired == service.Running:
 		return 0
@@ -168,6 +168,8 @@ func (u *unit) feed(in Input, why string) {
 
 func (u *unit) act(act Act, why string) {
 	switch act {
+	case Queue:
+		u.queue(why)
 	case Ask:
 		u.ask()
 	case Prepare:
@@ -202,6 +204,9 @@ func (u *unit) publish() {
 		State: u.state.Public(), Generation: u.rec.Generation, Run: u.rec.Run, PID: u.pid, Restarts: u.rec.Tries.Restarts,
 		Totals: u.rec.Totals, HasRun: u.rec.HasRun, LastExit: u.rec.LastExit, Why: u.rec.Why, Software: u.rec.Software,
 		Healthy: u.healthy(), Held: u.want.Held,
+	}
+	if u.state == Waiting {
+		s.Awaits = u.want.Await
 	}
 	if u.pid != 0 {
 		s.StartedAt, s.StatusText = u.rec.StartedAt, u.rec.Told.Status
