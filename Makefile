@@ -50,8 +50,8 @@ soak: ## cut ZooKeeper servers from each other under leases, CUTS=100 times
 	@scripts/zookeeper install
 	KEEPER_CUTS=$(CUTS) go test ./internal/keeper -run '^TestNoLeaseOutlivesItsSession$$' -count=1 -v -timeout 24h
 
-bench: ## run the benchmarks, COUNT=3 times each, into bin/bench.txt
-	@scripts/need go
+bench: build ## measure Nodee beside its peers, into docs/performance.md; ONLY=list for one part, RUNS=3
+	@scripts/need go gcc
 	scripts/bench
 
 vuln: ## look for known vulnerabilities (asks vuln.go.dev)

@@ -99,7 +99,7 @@ func (s *start) learn() {
 		return
 	}
 	s.exit = s.howEnded()
-	s.exit.OOM = s.oomKills() > 0
+	s.exit.OOM = s.exit.Signal == "KILL" && s.oomKills() > 0
 	close(s.ended)
 }
 

@@ -166,7 +166,7 @@ func (u *unit) ended(x Exit) {
 	if x.Signal != "" {
 		exit.Signal = &x.Signal
 	}
-	how := Ended(exit) + u.shortOf(exit.Reason, x.OOM)
+	how := Ended(exit) + u.shortOf(exit)
 	if c := u.rec.Condemned; c != nil {
 		how = c.Why + "; told to end, it " + how
 	}
@@ -214,7 +214,7 @@ func (u *unit) reason(x Exit) service.Reason {
 		return service.ReasonStop
 	case x.Code != nil:
 		return service.ReasonExited
-	case x.OOM && x.Signal == "KILL":
+	case x.OOM:
 		return service.ReasonOOM
 	case x.Signal != "":
 		return service.ReasonKilled
@@ -222,19 +222,12 @@ func (u *unit) reason(x Exit) service.Reason {
 	return service.ReasonUnknown
 }
 
-// shortOf tells of what the kernel killed for want of memory, and names the limit.
-func (u *unit) shortOf(reason service.Reason, oom bool) string {
-	told, by := "", ""
-	if memory := u.rec.Spec.Limits.Memory; memory > 0 {
-		by = fmt.Sprintf(" (limits.memory %s)", memory)
+// shortOf names the limit that may stand behind an end.
+func (u *unit) shortOf(e service.Exit) string {
+	if memory := u.rec.Spec.Limits.Memory; e.Reason == service.ReasonOOM && memory > 0 {
+		return fmt.Sprintf(" (limits.memory %s)", memory)
 	}
-	switch {
-	case !oom || reason == service.ReasonStop || reason == service.ReasonDrain:
-		return ""
-	case reason != service.ReasonOOM:
-		told = "; the kernel has killed something of it: out of memory"
-	}
-	return told + by
+	return ""
 }
 
 // end stops the start on record. One of which nobody knows yet whether it came to anything is

@@ -55,7 +55,7 @@ type Exit struct {
 	Code   *int      // the exit code
 	Signal string    // the signal's name without SIG: "KILL"
 	At     time.Time // when it was noticed
-	OOM    bool      // the kernel has killed something of its group because memory was short
+	OOM    bool      // the kernel killed it, or something of its group, because memory was short
 }
 
 // Halt is how to stop a start.

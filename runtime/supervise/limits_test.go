@@ -23,20 +23,6 @@ func TestAKillForWantOfMemoryIsTold(t *testing.T) {
 	})
 }
 
-// The main process may end because of what the kernel killed beside it.
-func TestAKillBesideTheMainProcessIsTold(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
-		w.open("boot")
-		w.expect(service.StateRunning)
-		x := exits(3)
-		x.OOM = true
-		w.end(x)
-		if e := w.expect(service.StateBackoff).LastExit; e.Reason != service.ReasonExited || e.Why != "exited with 3; the kernel has killed something of it: out of memory" {
-			t.Errorf("reason %s, %q; want exited, and the cause", e.Reason, e.Why)
-		}
-	})
-}
-
 // A stop that had to kill stays a stop, whatever the group has seen before.
 func TestAStopThatKillsIsNoWantOfMemory(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {

@@ -89,7 +89,7 @@ var Nodee = House{
 		{Name: "command", Rooms: []string{"cmd/nodee"},
 			On: []string{"words", "vocabulary", "tools", "line", "settings", "node", "lab", "cli"}},
 		{Name: "tests", Rooms: []string{"test/..."},
-			On:     []string{"words", "vocabulary", "tools", "settings", "artifacts", "runtime", "api", "client", "node", "lab", "cli"},
+			On:     []string{"words", "vocabulary", "tools", "settings", "artifacts", "runtime", "api", "client", "node store", "node", "lab", "cli"},
 			Inside: true},
 	},
 	Nevers: []Never{

@@ -1,0 +1,106 @@
+// Command bench measures Nodee against what else keeps services running, and against plain
+// loops that make the same system calls, all in one run on one machine. It writes what it
+// has measured to docs/performance.md, between marks; the text around them is written by
+// people.
+//
+// Nothing here is a test: no figure fails a build. It starts and ends what it measures, in a
+// control group of its own, and refuses to run without one, since what processes use that
+// have ended is known nowhere else. Its goroutines are those of a group and the beacon's.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// bench is one run of everything.
+type bench struct {
+	n, runs int
+	only    []string // the experiments to run; empty: all
+	with    string   // peers whose name has this; empty: all
+	idle    int      // seconds
+	binary  string   // of Nodee
+	work    string   // a folder for what is built and written
+	daemon  *daemon  // the Nodee of this round
+	tables  []*table
+}
+
+// experiments are what can be asked for, in the order in which they run.
+var experiments = []struct {
+	name string
+	run  func(*bench) error
+}{
+	{"lives", (*bench).lives},
+	{"adopt", (*bench).adopt},
+	{"output", (*bench).output},
+	{"list", (*bench).list},
+}
+
+func main() {
+	b := &bench{}
+	flag.IntVar(&b.n, "n", 1000, "services")
+	flag.IntVar(&b.runs, "runs", 3, "runs of each peer")
+	flag.IntVar(&b.idle, "idle", 20, "seconds for which idleness is watched")
+	flag.StringVar(&b.binary, "nodee", "bin/nodee", "Nodee's binary")
+	only := flag.String("only", "", "experiments, separated by commas: lives, adopt, output, list")
+	flag.StringVar(&b.with, "with", "", "only peers whose name has this")
+	out := flag.String("out", "", "the page to write the figures into; empty: standard output")
+	flag.Parse()
+	if *only != "" {
+		b.only = strings.Split(*only, ",")
+	}
+	if err := b.run(*out); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func (b *bench) run(out string) (err error) {
+	if b.binary, err = filepath.Abs(b.binary); err != nil {
+		return err
+	}
+	if b.work, err = os.MkdirTemp("", "nodee-bench-"); err != nil {
+		return err
+	}
+	defer os.RemoveAll(b.work)
+	if err := os.Chmod(b.work, 0o755); err != nil {
+		return err
+	}
+	if err := b.build(); err != nil {
+		return err
+	}
+	for _, x := range experiments {
+		if len(b.only) > 0 && !slices.Contains(b.only, x.name) {
+			continue
+		}
+		if e := x.run(b); e != nil {
+			err = errors.Join(err, fmt.Errorf("%s: %w", x.name, e))
+		}
+	}
+	return errors.Join(err, b.report(out))
+}
+
+// build makes the programs that are measured beside Nodee.
+func (b *bench) build() error {
+	for _, c := range [][]string{
+		{"gcc", "-O2", "-static", "-o", b.built("service"), "test/bench/c/service.c"},
+		{"gcc", "-O2", "-o", b.built("bare"), "test/bench/c/bare.c"},
+		{"go", "build", "-o", b.built("loop"), "./test/bench/loop"},
+	} {
+		if out, err := exec.Command(c[0], c[1:]...).CombinedOutput(); err != nil {
+			return fmt.Errorf("%s: %w: %s", strings.Join(c, " "), err, out)
+		}
+	}
+	return nil
+}
+
+func (b *bench) built(name string) string { return filepath.Join(b.work, name) }
+
+// say shows progress.
+func say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
