@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cloudname/nodee/cli"
+	"github.com/cloudname/nodee/runtime/cgroup"
 )
 
 // unit is a file of systemd's: what each key of each section is set to, in order.
@@ -51,6 +52,7 @@ func TestServicesOutliveTheUnit(t *testing.T) {
 	u := readUnit(t, "nodee.service")
 	for key, want := range map[string]string{
 		"KillMode": "process", "Delegate": "yes", "TasksMax": "infinity", "ExecStart": "/usr/bin/nodee agent", "RestartPreventExitStatus": "2 4",
+		"DelegateSubgroup": cgroup.Leaf, // where the daemon would go by itself
 	} {
 		u.is(t, "Service", key, want)
 	}

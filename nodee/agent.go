@@ -43,7 +43,6 @@ type Config struct {
 	Keeper      keeper.Keeper // of the cell; nil: ZooKeeper, if the settings name its servers
 	Anchor      *line.Line    // the line to the anchor; nil: this process has none
 	LeaveOnExit bool          // remove the node's record at the end, instead of letting it lapse
-	Up          func()        // called once everything was looked at and the API is served; nil: nobody is told
 }
 
 // Agent is the daemon of one host.
@@ -201,14 +200,6 @@ func (a *Agent) Run(ctx context.Context) error {
 	g.Go("reconcile", func(ctx context.Context) error { return a.reconcile(ctx, g) })
 	g.Go("logs", a.keepLogs)
 	g.Go("http", a.serve)
-	if a.cfg.Up != nil {
-		g.Aside("up", func(ctx context.Context) error {
-			if a.AwaitReady(ctx) == nil {
-				a.cfg.Up()
-			}
-			return nil
-		})
-	}
 	g.Aside("trim", a.trim)
 	if a.presence != nil {
 		g.Aside("presence", a.bePresent)

@@ -22,8 +22,7 @@ func agent() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			log := logs.logger(cmd.ErrOrStderr())
-			return runAgent(cmd.Context(), nodee.Config{Settings: s, Version: version, Log: log, LeaveOnExit: leave, Up: sayReady(log)})
+			return runAgent(cmd.Context(), nodee.Config{Settings: s, Version: version, Log: logs.logger(cmd.ErrOrStderr()), LeaveOnExit: leave})
 		},
 	}
 	cmd.Flags().SortFlags = false

@@ -51,6 +51,7 @@ func live(ctx context.Context, g *group.Group, cfg nodee.Config) error {
 		if a.AwaitReady(ctx) != nil {
 			return nil // it ends before it was up
 		}
+		sayReady(cfg.Log)
 		return cfg.Anchor.Up()
 	})
 	err = errors.Join(a.Run(ctx), a.Close(context.WithoutCancel(ctx)))

@@ -7,18 +7,16 @@ import (
 	"os"
 )
 
-// sayReady makes the function that tells a service manager, if one has started the daemon and
-// wants to know, that the node is up. One that hears nothing takes the start for failed after
-// a while, so what keeps it from hearing is logged.
-func sayReady(log *slog.Logger) func() {
-	return func() {
-		socket := os.Getenv("NOTIFY_SOCKET")
-		if socket == "" {
-			return
-		}
-		if err := notify(socket, "READY=1"); err != nil {
-			log.Error("cannot tell the service manager that the node is up", "err", err)
-		}
+// sayReady tells a service manager, if one has started the anchor and wants to know, that the
+// node is up. One that hears nothing takes the start for failed after a while, so what keeps
+// it from hearing is logged.
+func sayReady(log *slog.Logger) {
+	socket := os.Getenv("NOTIFY_SOCKET")
+	if socket == "" {
+		return
+	}
+	if err := notify(socket, "READY=1"); err != nil {
+		log.Error("cannot tell the service manager that the node is up", "err", err)
 	}
 }
 

@@ -21,7 +21,7 @@ func TestAServiceManagerIsToldWhenTheNodeIsUp(t *testing.T) {
 		}
 		defer l.Close()
 		t.Setenv("NOTIFY_SOCKET", socket)
-		sayReady(slog.New(slog.DiscardHandler))()
+		sayReady(slog.New(slog.DiscardHandler))
 		if err := l.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
 			t.Fatal(err)
 		}
@@ -37,12 +37,12 @@ func TestThatItCannotBeToldIsSaid(t *testing.T) {
 	var said bytes.Buffer
 	log := slog.New(slog.NewTextHandler(&said, nil))
 	t.Setenv("NOTIFY_SOCKET", "")
-	sayReady(log)()
+	sayReady(log)
 	if said.Len() > 0 {
 		t.Errorf("nobody wants to know, and it says %s", said.String())
 	}
 	t.Setenv("NOTIFY_SOCKET", filepath.Join(t.TempDir(), "nobody"))
-	sayReady(log)()
+	sayReady(log)
 	if !strings.Contains(said.String(), "level=ERROR") {
 		t.Errorf("it says %q", said.String())
 	}

@@ -20,7 +20,7 @@ func TestASpecIsTakenLive(t *testing.T) {
 		if s := w.expect(service.StateRunning); w.starts != 1 || s.Generation != 2 || s.Run != 1 {
 			t.Errorf("%d starts, generation %d, run %d; want 1, 2, 1", w.starts, s.Generation, s.Run)
 		}
-		if got := w.record.Spec.Restart.Base; got.Std() != 7*time.Second {
+		if got := w.saved().Spec.Restart.Base; got.Std() != 7*time.Second {
 			t.Errorf("on record is a base of %s", got)
 		}
 		w.end(exits(1))
@@ -45,6 +45,13 @@ func TestASpecIsTakenLiveOverTheDaemonsRestart(t *testing.T) {
 	})
 }
 
+// saved is the record of the unit.
+func (w *world) saved() Record {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.record
+}
+
 // A spec of another run has to wait until that begins: what runs is drained and stopped by the
 // one that it was started with.
 func TestASpecOfAnotherRunIsNotTakenLive(t *testing.T) {
@@ -54,18 +61,18 @@ func TestASpecOfAnotherRunIsNotTakenLive(t *testing.T) {
 		w.want.Spec.Command = "/bin/other"
 		w.tell(service.Running, true)
 		w.expect(service.StateStopping)
-		if got := w.record.Spec.Command; got != "/bin/web" {
+		if got := w.saved().Spec.Command; got != "/bin/web" {
 			t.Errorf("what is being stopped goes by %s", got)
 		}
 		time.Sleep(time.Second)
 		w.expect(service.StateRunning)
-		if got := w.record.Spec.Command; got != "/bin/other" {
+		if got := w.saved().Spec.Command; got != "/bin/other" {
 			t.Errorf("what was started goes by %s", got)
 		}
 		w.want.Spec.Command = "/bin/third"
 		w.tell(service.Stopped, false)
 		w.expect(service.StateStopping)
-		if got := w.record.Spec.Command; got != "/bin/other" {
+		if got := w.saved().Spec.Command; got != "/bin/other" {
 			t.Errorf("what is being stopped goes by %s", got)
 		}
 	})
