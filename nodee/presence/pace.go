@@ -23,8 +23,8 @@ const (
 
 // shares are what each lane may write in a second when all of them have something to write.
 // While 50 of a node's 200 services crash in a loop that is each status, and the record, within
-// a second, and a report of fifty thousand bytes every five.
-var shares = [lanes]int{statuses: 23_000, record: 13_000, report: 9_000}
+// a second, and a report of forty-four thousand bytes every six.
+var shares = [lanes]int{statuses: 25_000, record: 12_000, report: 8_000}
 
 // pace says when each lane may write. What was written is a debt, which is paid off with
 // time: a lane may go when its own share has paid for what it has written, or when all that
