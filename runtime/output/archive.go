@@ -103,8 +103,9 @@ func (a archive) length(dir string) (int64, error) {
 	return int64(h.FrameContentSize), nil
 }
 
-// window is how much zstd looks back, in bytes: what a reader and the packer have to hold.
-const window = 1 << 20
+// window is how much zstd looks back, in bytes: what a reader and the packer have to hold. Logs
+// repeat themselves soon; a longer window packed ours no better, and took more time.
+const window = 128 << 10
 
 // unpacking reads an archive.
 type unpacking struct {

@@ -17,6 +17,13 @@ type Bounds struct {
 // it at the moment, in bytes: a follower that is a little behind a flood misses nothing.
 const courtesy = 64 << 20
 
+// What a service writes in a flood is not packed while that goes on, if it would be much work
+// for what is thrown away soon: more than cheap bytes a look, gone within shortLived looks.
+const (
+	cheap      = 8 << 20
+	shortLived = 10
+)
+
 // holding is what there is of a stream, in its offsets.
 type holding struct {
 	archives []archive // the oldest first
@@ -52,8 +59,7 @@ type step struct {
 // arguments; asked again after each step, it comes to rest or wait.
 //
 // What would be thrown away at once is never packed: not what lies before the newest
-// (Keep+1) * MaxSize bytes, and nothing while a service floods its log so that what is
-// packed now would be gone by the next look.
+// (Keep+1) * MaxSize bytes, and nothing in a flood; the file holds all that is kept then.
 func next(h holding, b Bounds) step {
 	keep := floor(h, b)
 	low := keep
@@ -69,10 +75,16 @@ func next(h holding, b Bounds) step {
 		return step{act: wait}
 	case h.end-h.mark <= b.MaxSize:
 		return step{act: rest}
-	case keep > h.mark || h.grown > int64(b.Keep)*b.MaxSize:
+	case keep > h.mark || flood(h, b):
 		return step{act: wait}
 	}
 	return step{act: pack, to: h.mark + b.MaxSize}
+}
+
+// flood tells whether what is packed now would be much work for little.
+func flood(h holding, b Bounds) bool {
+	archived := int64(b.Keep) * b.MaxSize
+	return min(h.grown, archived) > cheap && h.grown > archived/shortLived
 }
 
 // floor is the lowest offset that the bounds allow to be kept, once all that is to be packed

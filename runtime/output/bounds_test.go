@@ -19,6 +19,7 @@ func spans(start int64, ends ...int64) (out []archive) {
 
 func TestNextStep(t *testing.T) {
 	b := Bounds{MaxSize: 100, Keep: 2}
+	big, all := Bounds{MaxSize: cheap, Keep: 2}, Bounds{MaxSize: cheap, Keep: 100}
 	aged := b
 	aged.MaxAge = 1
 	for why, tt := range map[string]struct {
@@ -34,8 +35,10 @@ func TestNextStep(t *testing.T) {
 		"no more archives than keep":               {holding{archives: spans(0, 50, 80, 100), mark: 100, end: 110, slowest: nobody}, b, step{act: discard}},
 		"a burst: all archives would go":           {holding{archives: spans(0, 100), mark: 100, end: 900, slowest: nobody}, b, step{act: discard}},
 		"a burst: only the newest are packed":      {holding{mark: 100, end: 900, slowest: nobody}, b, step{act: drop, to: 600, most: nobody}},
-		"a flood goes on: packing is of no use":    {holding{mark: 600, end: 900, slowest: nobody, grown: 300}, b, step{act: wait}},
-		"the flood has ended":                      {holding{mark: 600, end: 900, slowest: nobody, grown: 10}, b, step{act: pack, to: 700}},
+		"a flood: packing is of no use":            {holding{end: 2 * cheap, slowest: nobody, grown: cheap + 1}, big, step{act: wait}},
+		"what is written is kept for long":         {holding{end: 2 * cheap, slowest: nobody, grown: cheap + 1}, all, step{act: pack, to: cheap}},
+		"the flood has ended":                      {holding{end: 2 * cheap, slowest: nobody}, big, step{act: pack, to: cheap}},
+		"a flood, but little to pack":              {holding{mark: 600, end: 900, slowest: nobody, grown: 1 << 30}, b, step{act: pack, to: 700}},
 		"a reader keeps what it is about to read":  {holding{mark: 100, end: 900, slowest: 300}, b, step{act: drop, to: 300, most: 300}},
 		"and is waited for":                        {holding{mark: 300, end: 900, slowest: 300}, b, step{act: wait}},
 		"but not without end":                      {holding{mark: 100, end: 3*courtesy + 900, slowest: 300}, b, step{act: drop, to: 2*courtesy + 600, most: 2*courtesy + 600}},
@@ -82,7 +85,7 @@ func TestStepsEndWithinTheBounds(t *testing.T) {
 		}
 		pinned := was.slowest < floor(was, b) || h.slowest < floor(h, b)
 		switch kept := total(h); {
-		case s.act == wait && !pinned && h.grown <= int64(b.Keep)*b.MaxSize:
+		case s.act == wait && !pinned && !flood(h, b):
 			t.Fatalf("it waits for nothing: %+v", h)
 		case s.act == rest && (len(h.archives) > b.Keep || h.end-h.mark > b.MaxSize):
 			t.Fatalf("at rest there are %d archives and %d bytes in the file: %+v", len(h.archives), h.end-h.mark, h)

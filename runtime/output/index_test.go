@@ -109,6 +109,13 @@ func TestAClockThatIsSetBack(t *testing.T) {
 	}
 }
 
+func sampled(t *testing.T, s *Stream, now time.Time) {
+	t.Helper()
+	if _, unseen, unnoted := s.ledger.sample(now); unseen != nil || unnoted != nil {
+		t.Fatal(unseen, unnoted)
+	}
+}
+
 // ticking makes a stream of three parts, written an hour apart, with a keeper whose clock
 // stands at the last.
 func ticking(t *testing.T, b Bounds) (*Keeper, *Stream, *time.Time) {
@@ -119,9 +126,7 @@ func ticking(t *testing.T, b Bounds) (*Keeper, *Stream, *time.Time) {
 	for i := range 3 {
 		now = began.Add(time.Duration(i) * time.Hour)
 		add(t, s, numbered(i*100, (i+1)*100))
-		if _, err := s.ledger.sample(now); err != nil {
-			t.Fatal(err)
-		}
+		sampled(t, s, now)
 	}
 	return k, s, &now
 }
@@ -150,9 +155,7 @@ func TestSince(t *testing.T) {
 func TestSinceBeginsWithAWholeLine(t *testing.T) {
 	_, s, _ := keeping(t, Bounds{})
 	add(t, s, "one\ntw")
-	if _, err := s.ledger.sample(began); err != nil {
-		t.Fatal(err)
-	}
+	sampled(t, s, began)
 	add(t, s, "o\nthree\n")
 	if got, err := s.Since(t.Context(), began.Add(time.Second)); err != nil || got != 4 {
 		t.Errorf("since: %d, %v; want 4, where the line begins", got, err)

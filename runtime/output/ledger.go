@@ -271,14 +271,15 @@ func (l *ledger) retire() {
 	l.retired = true
 }
 
-// sample notes how long the stream is now.
-func (l *ledger) sample(now time.Time) (view, error) {
+// sample looks at the stream, and notes how long it is now. What is seen is good also where
+// that cannot be written down.
+func (l *ledger) sample(now time.Time) (v view, unseen, unnoted error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := l.refresh(); err != nil || l.retired || !l.loaded {
-		return l.v, err
+		return l.v, err, nil
 	}
-	return l.v, errors.Join(l.index.note(now, l.v.end), l.index.thin(l.v.oldest()))
+	return l.v, nil, errors.Join(l.index.note(now, l.v.end), l.index.thin(l.v.oldest()))
 }
 
 // settle writes down what is held back.

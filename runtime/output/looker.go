@@ -1,6 +1,7 @@
 package output
 
 import (
+	"cmp"
 	"context"
 	"time"
 )
@@ -130,6 +131,7 @@ func (o *looker) drop(q *kept) {
 	delete(o.polls, q)
 	delete(o.ended, q)
 	delete(o.aging, q)
+	o.k.polled.Store(int64(len(o.polls)))
 }
 
 func (o *looker) unarm(number int32) {
@@ -175,8 +177,8 @@ func (o *looker) again() {
 // nothing is to be done about it soon.
 func (o *looker) look(q *kept) (silent, missing bool) {
 	now := o.k.hands.now()
-	v, err := q.ledger.sample(now)
-	o.k.say(q, looking, err)
+	v, err, unnoted := q.ledger.sample(now)
+	o.k.say(q, looking, cmp.Or(err, unnoted))
 	if err != nil {
 		return true, false
 	}

@@ -251,6 +251,17 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	if text := os.Getenv(flooding); text != "" {
+		size, err := strconv.ParseInt(text, 10, 64)
+		if err == nil {
+			err = writeFlood(os.Stdout, size)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	if dir := os.Getenv(crashing); dir != "" {
 		n, err := strconv.Atoi(os.Getenv("OUTPUT_TEST_POINT"))
 		if err == nil {
