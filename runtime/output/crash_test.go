@@ -62,16 +62,16 @@ func TestFollowingAcrossRotation(t *testing.T) {
 	b := Bounds{MaxSize: 64 << 10, Keep: 3, Compress: true}
 	k, s, _ := keeping(t, b)
 	running(t, k)
-	wait := write(t, s, each, "a", "b")
-	defer wait()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	next := inOrder{}
-	r, err := s.From(0)
+	r, err := s.From(0) // before anything is written: what is not read yet is kept for it
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { r.Close() }()
+	wait := write(t, s, each, "a", "b")
+	defer wait()
 	for left, offset := 2*each, int64(0); left > 0; {
 		part := min(left, 17_001)
 		err := r.Lines(ctx, true, func(p Piece) error {

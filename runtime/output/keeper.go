@@ -70,7 +70,7 @@ func NewKeeper(dir string, log *slog.Logger) *Keeper {
 // tryHole finds out whether the file system can punch holes.
 func (k *Keeper) tryHole(dir string) {
 	err := func() error {
-		f, err := os.CreateTemp(dir, ".hole-*")
+		f, err := os.OpenFile(filepath.Join(dir, ".hole"), os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600)
 		if err != nil {
 			return err
 		}

@@ -57,6 +57,7 @@ type ledger struct {
 	loaded  bool
 	retired bool // the stream is no longer this ledger's: it writes nothing any more
 	saved   bool // the state on disk says the same as v
+	owed    bool // the last daemon may have died before it gave back what is below the mark
 	v       view
 	index   index
 	readers map[*Reader]bool
@@ -173,7 +174,7 @@ func (l *ledger) load() error {
 		l.v.mark = max(l.v.mark, l.v.archives[n-1].end) // the daemon died before it gave that back
 	}
 	l.v.end = max(l.v.mark, l.index.last.offset)
-	l.loaded = true
+	l.loaded, l.owed = true, l.v.mark > l.v.base
 	return nil
 }
 
@@ -255,6 +256,19 @@ func (l *ledger) raise(era int, mark int64, a *archive) (bool, error) {
 	l.v.mark = max(l.v.mark, mark)
 	l.saved = false
 	return true, l.save()
+}
+
+// owes tells whether something may be left to be given back, repaid that it is not.
+func (l *ledger) owes() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.owed
+}
+
+func (l *ledger) repaid() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.owed = false
 }
 
 // forget takes the oldest archive out of the view.

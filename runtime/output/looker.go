@@ -197,8 +197,9 @@ func (o *looker) look(q *kept) (silent, missing bool) {
 		return true, false
 	}
 	s := next(h, b)
+	owes := o.k.blunt == "" && q.ledger.owes()
 	switch {
-	case s.act == rest, s.act == wait:
+	case !owes && (s.act == rest || s.act == wait):
 	case o.k.blunt != "" && s.act != discard:
 		s.act = rest // when the service starts again
 	default:

@@ -56,9 +56,12 @@ func (m *hands) tend(ctx context.Context, l *ledger, b Bounds, grown int64) erro
 		if err != nil {
 			return err
 		}
+		if l.owes() {
+			err = m.repay(l, v)
+		}
 		s := next(h, b)
-		if s.act == rest || s.act == wait || v.missing && s.act != discard {
-			return nil
+		if err != nil || s.act == rest || s.act == wait || v.missing && s.act != discard {
+			return err
 		}
 		err = m.take(ctx, l, v, b, s)
 		if errors.Is(err, errMoved) {
@@ -68,6 +71,26 @@ func (m *hands) tend(ctx context.Context, l *ledger, b Bounds, grown int64) erro
 			return err
 		}
 	}
+}
+
+// repay gives back what an earlier daemon has marked, and died.
+func (m *hands) repay(l *ledger, v view) error {
+	f, id, err := openPlain(l.dir, l.logFile(), os.O_RDWR)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		l.repaid()
+		return nil
+	case err != nil:
+		return err
+	}
+	defer f.Close()
+	if id == v.file && v.mark > v.base {
+		if err := m.give(l, f, v, v.mark, nil); err != nil && !errors.Is(err, errMoved) {
+			return err
+		}
+	}
+	l.repaid()
+	return nil
 }
 
 // take takes one step.
@@ -150,8 +173,7 @@ func (m *hands) give(l *ledger, f *os.File, v view, to int64, a *archive) error 
 	if st.size < to-v.base {
 		return errMoved // truncated: what is there now is new
 	}
-	// From the start: what an earlier daemon did not come to give back goes along, and where
-	// there is a hole already, this costs nothing.
+	// From the start: where there is a hole already, this costs nothing.
 	end := (to - v.base) / grain * grain
 	if end == 0 {
 		return nil
