@@ -10,8 +10,8 @@
 // NODEE_START_ID in its environment, by the logs that the start was given, by the session of the
 // main process, and by descent. What does all of these escapes then: cleared its environment,
 // closed its standard output and error, left the session, and lost its parent; once somebody else
-// reaped the main process, its session counts no more. A control group is left by root alone, who
-// may move processes between groups.
+// reaped the main process, its session counts no more. A control group is left by a root
+// alone that is not confined, and so may move processes between groups.
 //
 // Waiting is done by pidfds in the poller of Go's runtime, one descriptor and no thread for
 // each. The package starts no goroutine but one for the moment of each fork, which it waits
