@@ -1,9 +1,9 @@
 package process
 
 import (
-	"fmt"
 	"hash/fnv"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -31,18 +31,32 @@ func placeOf(mark string) int64 {
 }
 
 // bears tells whether the standard output or error of a process bears the mark of a start.
-func bears(pid int, mark string) bool {
-	for i := range int64(2) {
-		info, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/fdinfo/" + strconv.FormatInt(i+1, 10))
+func bears(pid int, mark string) bool { return marks(locksOf(pid), mark) }
+
+// marks tells whether the mark of a start is among the places of locks. Either of the logs may
+// have been given the other's number.
+func marks(locks []int64, mark string) bool {
+	at := placeOf(mark)
+	return slices.Contains(locks, at) || slices.Contains(locks, at+2)
+}
+
+// locksOf are the places of the locks on the standard output and error of a process, which /proc
+// shows as "lock: 1: OFDLCK ADVISORY WRITE -1 08:01:77 <first> <last>".
+func locksOf(pid int) []int64 {
+	var places []int64
+	for _, fd := range []string{"1", "2"} {
+		info, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/fdinfo/" + fd)
 		if err != nil {
 			continue
 		}
-		for n := range int64(2) { // either may have been given the other's number
-			at := placeOf(mark) + 2*n
-			if strings.Contains(string(info), fmt.Sprintf(" %d %d\n", at, at)) {
-				return true
+		for line := range strings.Lines(string(info)) {
+			f := strings.Fields(line)
+			if len(f) == 9 && f[0] == "lock:" && f[2] == "OFDLCK" {
+				if at, err := strconv.ParseInt(f[7], 10, 64); err == nil {
+					places = append(places, at)
+				}
 			}
 		}
 	}
-	return false
+	return places
 }

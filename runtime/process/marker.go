@@ -124,9 +124,9 @@ func (y *looseYard) list() (map[string]bool, error) {
 	if err != nil {
 		return nil, err
 	}
-	says := map[int]string{}
+	says, locks := map[int]string{}, map[int][]int64{}
 	for _, s := range processes {
-		says[s.pid] = startOf(s.pid)
+		says[s.pid], locks[s.pid] = startOf(s.pid), locksOf(s.pid)
 	}
 	for _, e := range entries {
 		key, err := parseName(e.Name())
@@ -138,7 +138,7 @@ func (y *looseYard) list() (map[string]bool, error) {
 			return nil, err
 		}
 		mark := markOf(y.prefix, key.Start)
-		found := members(processes, readNote(note, e.Name()), os.Getpid(), func(s stat) bool { return says[s.pid] == mark || bears(s.pid, mark) })
+		found := members(processes, readNote(note, e.Name()), os.Getpid(), func(s stat) bool { return says[s.pid] == mark || marks(locks[s.pid], mark) })
 		all[e.Name()] = len(found) > 0
 	}
 	return all, nil

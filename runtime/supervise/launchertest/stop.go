@@ -85,7 +85,7 @@ var stopping = []Case{
 	}},
 	{"stop/what cleared its environment, left its session and lost its parent", func(t *testing.T, b *Bench) {
 		_, h := b.Start(`
-			(env -i D=$D setsid sh -c "trap '' TERM; sh -c 'while :; do sleep 0.01; done' & echo \$! >>$D/pids; echo \$\$ >>$D/pids; while :; do sleep 0.01; done" &)
+			(env -i D=$D ` + mark + `=$` + mark + ` setsid sh -c "trap '' TERM; sh -c 'while :; do sleep 0.01; done' & echo \$! >>$D/pids; echo \$\$ >>$D/pids; while :; do sleep 0.01; done" &)
 			trap '' TERM; echo $$ >>$D/pids; while :; do sleep 0.01; done`)
 		pids := b.AwaitPIDs("pids", 3)
 		if killed := b.Stop(h, briefly); !killed {
