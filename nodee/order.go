@@ -151,6 +151,8 @@ func waitsFor(name string, o Order, status func(string) *supervise.Status) strin
 		switch u := status(dep); {
 		case u == nil:
 			missing = append(missing, dep+", which this node does not have")
+		case u.State == service.StateBackoff:
+			missing = append(missing, dep+", which is in backoff")
 		case u.State != service.StateRunning:
 			missing = append(missing, fmt.Sprintf("%s, which is %s", dep, stateOf(*u)))
 		case u.Healthy != nil && !*u.Healthy:

@@ -29,7 +29,7 @@ func TestWaitsFor(t *testing.T) {
 		"what is starting":     {Order{"a": {"ready", "late"}}, "it waits for late, which is starting"},
 		"what is unhealthy":    {Order{"a": {"ill"}}, "it waits for ill, which is unhealthy"},
 		"what is stopped":      {Order{"a": {"gone"}}, "it waits for gone, which is stopped"},
-		"several, and unknown": {Order{"a": {"again", "none"}}, "it waits for again, which is backoff, and for none, which this node does not have"},
+		"several, and unknown": {Order{"a": {"again", "none"}}, "it waits for again, which is in backoff, and for none, which this node does not have"},
 		"itself":               {Order{"a": {"late"}, "late": {"a"}}, "it waits for late, which is starting; it waits for itself: a needs late needs a"},
 	} {
 		if got := waitsFor("a", c.order, func(name string) *supervise.Status { return units[name] }); got != c.want {

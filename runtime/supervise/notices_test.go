@@ -23,8 +23,8 @@ func TestReadyWhenItSaysSo(t *testing.T) {
 		notifying(w)
 		w.open("boot")
 		s := w.expect(service.StateStarting)
-		if !strings.HasSuffix(s.Why, "it has not said READY=1") || !slices.Contains(w.launched.Env, "NOTIFY_SOCKET=@"+w.record.Start) {
-			t.Errorf("why %q, environment %q", s.Why, w.launched.Env)
+		if !strings.HasSuffix(s.Why, "it has not said READY=1") || !slices.Contains(w.environment(), "NOTIFY_SOCKET=@"+w.saved().Start) {
+			t.Errorf("why %q, environment %q", s.Why, w.environment())
 		}
 		w.tells("STATUS=loading the index")
 		if s = w.expect(service.StateStarting); s.StatusText != "loading the index" {
@@ -45,8 +45,8 @@ func TestReadyWhenItSaysSo(t *testing.T) {
 			t.Errorf("why %q", s.Why)
 		}
 		w.end(exits(1))
-		if s = w.expect(service.StateBackoff); s.StatusText != "" || w.hear != nil {
-			t.Errorf("nothing runs, and it says %q, listened to: %v", s.StatusText, w.hear != nil)
+		if s = w.expect(service.StateBackoff); s.StatusText != "" || w.listened() {
+			t.Errorf("nothing runs, and it says %q, listened to: %v", s.StatusText, w.listened())
 		}
 		time.Sleep(time.Second)
 		w.expect(service.StateStarting)
@@ -116,8 +116,8 @@ func TestWatchdog(t *testing.T) {
 	t.Run("kept", func(t *testing.T) {
 		inWorld(t, func(t *testing.T, w *world) {
 			watched(w)
-			if !slices.Contains(w.launched.Env, "WATCHDOG_USEC=10000000") {
-				t.Errorf("environment %q", w.launched.Env)
+			if !slices.Contains(w.environment(), "WATCHDOG_USEC=10000000") {
+				t.Errorf("environment %q", w.environment())
 			}
 			for range 100 {
 				time.Sleep(9 * time.Second)

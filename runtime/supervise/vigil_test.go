@@ -64,8 +64,8 @@ func TestStartupThenReadinessThenFailures(t *testing.T) {
 		time.Sleep(time.Second)
 		s = w.expect(service.StateRunning)
 		is(t, s, "false")
-		if !strings.Contains(s.Why, "readiness check web has not passed yet") || w.record.Ready != true {
-			t.Errorf("why %q, record %+v", s.Why, w.record)
+		if !strings.Contains(s.Why, "readiness check web has not passed yet") || !w.saved().Ready {
+			t.Errorf("why %q, record %+v", s.Why, w.saved())
 		}
 		w.says(nil, "web")
 		time.Sleep(time.Second)

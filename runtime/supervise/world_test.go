@@ -237,6 +237,19 @@ func (w *world) Listen(start string, holds func(int) bool, hear func(notify.Noti
 	}, nil
 }
 
+// environment is that of the last start.
+func (w *world) environment() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.launched.Env
+}
+
+func (w *world) listened() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.hear != nil
+}
+
 // tells passes on a message of the service.
 func (w *world) tells(message string) {
 	w.mu.Lock()
