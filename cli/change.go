@@ -130,6 +130,8 @@ The spec is TOML, YAML or JSON, by the file's ending. The keys that are built:
   files              what its runtime directory is filled with: path, source
                      or text; template, mode, unpack, sha256, overwrite
   limits             memory, cpu, pids together; nofile, core for each process
+  value              what it is worth when the node's memory_guard has to end one:
+                     memory_peak, memory_expected, then the least value
 
 The command waits until the service has run for a moment, or has ended well. When
 it fails, or is not there in time, it tells why and exits with 1; the service is

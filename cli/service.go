@@ -25,8 +25,7 @@ files and folders, access.confine = false leaves it to the rights of its user,
 access.new_privileges = true has setuid programs work. Nodee's own folders are
 out of its reach in any case, as far as "landlock" in "nodee status" says so.
 
-Not built yet: the keys of a spec named value, memory_expected, memory_peak and
-exclusive, which are refused.`)
+Not built yet: the key of a spec named exclusive, which is refused.`)
 	cmd.Example = `  nodee service start 1.web.borud.fbu -f web.toml
   nodee service list
   nodee service logs 1.web.borud.fbu --stream stderr --tail 20

@@ -80,6 +80,8 @@ type Agent struct {
 	listening chan struct{}          // closed when it is
 	ready     chan struct{}          // closed after the first reconcile pass
 
+	guardState atomic.Pointer[string] // of the memory guard, for people
+
 	bend func(*supervise.Config) // for tests that crash: changes what the supervisor is made of
 
 	dirtyMu sync.Mutex
@@ -200,6 +202,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	g.Go("reconcile", func(ctx context.Context) error { return a.reconcile(ctx, g) })
 	g.Go("logs", a.keepLogs)
 	g.Go("http", a.serve)
+	g.Aside("memory guard", a.guardMemory)
 	g.Aside("trim", a.trim)
 	if a.presence != nil {
 		g.Aside("presence", a.bePresent)

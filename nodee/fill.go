@@ -15,6 +15,7 @@ import (
 // openRuntime makes ready what services are started with: where their folders are, what their
 // files come from, and who starts them.
 func (a *Agent) openRuntime() (err error) {
+	a.sayGuard("off")
 	a.dirs = rundir.Dirs{Runtime: a.prefix.Runtime(), Logs: a.prefix.Logs()}
 	if err := rundir.Sweep(a.dirs); err != nil {
 		return err

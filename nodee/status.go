@@ -46,6 +46,7 @@ func (a *Agent) features() map[string]string {
 		"oom":          l.Limits.OOM(),
 		"landlock":     l.Landlock,
 		"log_rotation": a.logs.Feature(),
+		"memory_guard": *a.guardState.Load(),
 	}
 	if l.Why != "" {
 		f["cgroup_why"] = l.Why

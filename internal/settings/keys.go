@@ -98,6 +98,16 @@ var keys = []key[Settings]{
 	newKey("s3.credentials_file", text, func(s *Settings) *string { return &s.S3.CredentialsFile },
 		"who asks it, in the form of ~/.aws/credentials; empty: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the daemon's environment, else ~/.aws/credentials, else for Amazon the machine's role, else nobody in particular"),
 
+	newKey("memory_guard.enabled", toggle, func(s *Settings) *bool { return &s.MemoryGuard.Enabled },
+		"whether a service is ended when the host thrashes: one over its memory_peak, else over its memory_expected, else the one of the least value"),
+	newKey("memory_guard.stall", duration, func(s *Settings) *quantity.Duration { return &s.MemoryGuard.Stall },
+		"the host thrashes when nothing could go on, for want of memory, for so much of every 2s (\"full\" in /proc/pressure/memory), 50ms to 2s"),
+	newKey("memory_guard.patience", duration, func(s *Settings) *quantity.Duration { return &s.MemoryGuard.Patience },
+		"for how long it must thrash before a service is ended, and again before the next one is, 1s to 10m"),
+
+	newKey("host.proc", text, func(s *Settings) *string { return &s.Host.Proc },
+		"where the memory guard looks at the host; another than /proc is for tests"),
+
 	newKey("coordinator.addr", text, func(s *Settings) *string { return &s.Coordinator.Addr },
 		"where a coordinator serves its API, host:port; port 0 takes a free one"),
 }

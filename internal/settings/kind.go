@@ -39,6 +39,20 @@ var list = kind[[]string]{
 	},
 }
 
+var toggle = kind[bool]{
+	word: "bool", expected: "true or false",
+	fromText: func(s string) (bool, error) {
+		switch s {
+		case "true":
+			return true, nil
+		case "false":
+			return false, nil
+		}
+		return false, fmt.Errorf("%q is neither true nor false", s)
+	},
+	fromTOML: func(v any) (bool, bool, error) { b, ok := v.(bool); return b, ok, nil },
+}
+
 var count = kind[int]{
 	word: "number", expected: "a whole number",
 	fromText: func(s string) (int, error) {

@@ -94,6 +94,12 @@ max_ratio = 3
 endpoint = "https://s3.example.com:9000"
 region = "eu-north-1"
 credentials_file = "/etc/nodee/s3"
+[memory_guard]
+enabled = true
+stall = "1s"
+patience = "30s"
+[host]
+proc = "/host/proc"
 [coordinator]
 addr = ":7041"
 `))
@@ -113,6 +119,8 @@ addr = ":7041"
 		},
 		Unpack:      Unpack{MaxBytes: 1 << 20, MaxFiles: 10, MaxRatio: 3},
 		S3:          S3{Endpoint: "https://s3.example.com:9000", Region: "eu-north-1", CredentialsFile: "/etc/nodee/s3"},
+		MemoryGuard: MemoryGuard{Enabled: true, Stall: quantity.Duration(time.Second), Patience: quantity.Duration(30 * time.Second)},
+		Host:        Host{Proc: "/host/proc"},
 		Coordinator: Coordinator{Addr: ":7041"},
 	})
 	same(t, got.Node.LabelMap(), map[string]string{"rack": "r1", "zone": "a=b"})
@@ -140,6 +148,10 @@ var other = map[string][3]string{ // file, environment, flag
 	"s3.endpoint":               {`"http://file"`, "http://env", "http://flag"},
 	"s3.region":                 {`"file"`, "env", "flag"},
 	"s3.credentials_file":       {`"/file"`, "/env", "/flag"},
+	"memory_guard.enabled":      {`true`, "true", "true"},
+	"memory_guard.stall":        {`"60ms"`, "70ms", "80ms"},
+	"memory_guard.patience":     {`"1s"`, "2s", "3s"},
+	"host.proc":                 {`"/file"`, "/env", "/flag"},
 	"coordinator.addr":          {`"127.0.0.1:1"`, "127.0.0.1:2", "127.0.0.1:3"},
 }
 

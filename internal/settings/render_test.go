@@ -43,6 +43,14 @@ endpoint = ""  # default
 region = ""  # default
 credentials_file = ""  # default
 
+[memory_guard]
+enabled = false  # default
+stall = "500ms"  # default
+patience = "10s"  # default
+
+[host]
+proc = "/proc"  # default
+
 [coordinator]
 addr = "127.0.0.1:7041"  # default
 

@@ -28,6 +28,8 @@ type Settings struct {
 	Repositories []Repository // in the order in which they are asked
 	Unpack       Unpack
 	S3           S3
+	MemoryGuard  MemoryGuard
+	Host         Host
 	Coordinator  Coordinator
 
 	from origins
@@ -90,6 +92,18 @@ type S3 struct {
 	CredentialsFile string // of the form of ~/.aws/credentials; empty: see keys.go
 }
 
+// MemoryGuard says whether, and when, services are ended to save the host from thrashing.
+type MemoryGuard struct {
+	Enabled  bool
+	Stall    quantity.Duration // of each 2 s
+	Patience quantity.Duration
+}
+
+// Host is where the host is looked at.
+type Host struct {
+	Proc string
+}
+
 // Coordinator is what a coordinator serves.
 type Coordinator struct {
 	Addr string // host:port; port 0 takes a free one
@@ -105,6 +119,8 @@ func Default() Settings {
 		HTTP:        HTTP{Addr: "127.0.0.1:7040", RequireToken: "write", AllowedHosts: []string{}},
 		ZooKeeper:   ZooKeeper{Servers: []string{}, SessionTimeout: quantity.Duration(10 * time.Second)},
 		Unpack:      Unpack{MaxBytes: 8 << 30, MaxFiles: 500_000, MaxRatio: 200},
+		MemoryGuard: MemoryGuard{Stall: quantity.Duration(500 * time.Millisecond), Patience: quantity.Duration(10 * time.Second)},
+		Host:        Host{Proc: "/proc"},
 		Coordinator: Coordinator{Addr: "127.0.0.1:7041"},
 	}
 }

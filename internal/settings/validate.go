@@ -14,6 +14,7 @@ import (
 	"unicode"
 
 	"github.com/cloudname/nodee/internal/fault"
+	"github.com/cloudname/nodee/internal/quantity"
 )
 
 // The grammars of names, as people may read them in a fault.
@@ -41,6 +42,9 @@ func (s *Settings) faults() []fault.Field {
 	c.add("unpack.max_files", s.Unpack.MaxFiles, positive(s.Unpack.MaxFiles))
 	c.add("unpack.max_ratio", s.Unpack.MaxRatio, positive(s.Unpack.MaxRatio))
 	c.add("s3.endpoint", "", endpointFault(s.S3.Endpoint))
+	c.add("memory_guard.stall", s.MemoryGuard.Stall, lengthFault(s.MemoryGuard.Stall, 50*time.Millisecond, 2*time.Second))
+	c.add("memory_guard.patience", s.MemoryGuard.Patience, lengthFault(s.MemoryGuard.Patience, time.Second, 10*time.Minute))
+	c.add("host.proc", s.Host.Proc, procFault(s.Host.Proc))
 	c.add("coordinator.addr", s.Coordinator.Addr, addressFault(s.Coordinator.Addr))
 	return c
 }
@@ -136,6 +140,13 @@ func prefixFault(prefix string) string {
 	return ""
 }
 
+func procFault(proc string) string {
+	if filepath.IsAbs(proc) && printable(proc) {
+		return ""
+	}
+	return fmt.Sprintf("is %q, expected an absolute path such as /proc", proc)
+}
+
 func addressFault(addr string) string {
 	host, port, err := net.SplitHostPort(addr)
 	if err == nil {
@@ -145,6 +156,13 @@ func addressFault(addr string) string {
 		return fmt.Sprintf("is %q, expected host:port such as 127.0.0.1:7040, port 0 for a free one", addr)
 	}
 	return ""
+}
+
+func lengthFault(d quantity.Duration, least, most time.Duration) string {
+	if d.Std() >= least && d.Std() <= most {
+		return ""
+	}
+	return fmt.Sprintf("is %s, expected %s to %s", d, quantity.Duration(least), quantity.Duration(most))
 }
 
 func endpointFault(endpoint string) string {

@@ -34,3 +34,30 @@ func ownerIn(groups, folder string) (supervise.Key, bool) {
 	}
 	return supervise.Key{}, false
 }
+
+// Processes lists what runs: of each start, all its processes.
+func (l *Launcher) Processes() map[supervise.Key][]int {
+	l.mu.Lock()
+	records := make([]record, 0, len(l.starts))
+	for _, s := range l.starts {
+		records = append(records, s.rec)
+	}
+	l.mu.Unlock()
+	all := map[supervise.Key][]int{}
+	for _, rec := range records {
+		key, err := parseName(rec.Name)
+		if err != nil {
+			continue // records hold names that were parsed before
+		}
+		switch g := l.groupOf(rec).(type) {
+		case controlled:
+			all[key], _ = g.Procs() // what cannot be listed has ended just now
+		case loose:
+			found, _ := g.members()
+			for _, s := range found {
+				all[key] = append(all[key], s.pid)
+			}
+		}
+	}
+	return all
+}

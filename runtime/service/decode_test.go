@@ -25,7 +25,7 @@ func TestDefaults(t *testing.T) {
 		`"restart":{"policy":"always","max":0,"window":"0s","base":"1s","factor":2,"cap":"1m","jitter":0.1,"reset":"1m","success":[0],"retry":[],"fatal":[]},` +
 		`"stop":{"signal":"TERM","to":"group","grace":"10s"},"ports":{},"files":[],"checks":[],"notify":{"ready":false,"watchdog":"0s"},"ready_timeout":"1m","depends_on":[],"limits":{},` +
 		`"access":{"confine":true,"write":[],"new_privileges":false},` +
-		`"logs":{"max_size":"10MiB","keep":5,"max_age":"0s","compress":true}}`
+		`"logs":{"max_size":"10MiB","keep":5,"max_age":"0s","compress":true},"value":0,"memory_expected":"0","memory_peak":"0"}`
 	got, err := json.Marshal(s)
 	if err != nil || string(got) != want {
 		t.Errorf("defaults are\n%s, %v\nwant\n%s", got, err, want)

@@ -36,9 +36,14 @@ var actions = map[string]Action{
 	"limits":   ActionRestart,
 	"access":   ActionRestart,
 	"restart":  ActionLive,
-	"stop":     ActionLive,
-	"drain":    ActionLive,
-	"logs":     ActionLive,
+	"value":    ActionLive,
+
+	"memory_expected": ActionLive,
+	"memory_peak":     ActionLive,
+
+	"stop":  ActionLive,
+	"drain": ActionLive,
+	"logs":  ActionLive,
 
 	"checks":        ActionLive,
 	"ready_timeout": ActionLive,

@@ -18,7 +18,7 @@ import (
 
 // reserved are the keys of a spec whose meaning is settled, and which are refused until
 // they are built.
-var reserved = []string{"value", "memory_expected", "memory_peak", "exclusive"}
+var reserved = []string{"exclusive"}
 
 var (
 	optionForm  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
@@ -51,6 +51,17 @@ func read(r *reader) Spec {
 	readNotify(r, &s.Notify)
 	readReadyTimeout(r, &s.ReadyTimeout)
 	s.DependsOn = readDependsOn(r)
+	readBounds(r, &s)
+	before := len(*r.faults)
+	r.finish(reserved...)
+	if before == len(*r.faults) && before == 0 {
+		checkTemplates(r, s)
+	}
+	return s
+}
+
+// readBounds takes what a service may use, write and leave behind, and what it is worth.
+func readBounds(r *reader, s *Spec) {
 	if sub, ok := r.sub("limits"); ok {
 		s.Limits = readLimits(sub)
 	}
@@ -60,12 +71,7 @@ func read(r *reader) Spec {
 	if sub, ok := r.sub("logs"); ok {
 		readLogs(sub, &s.Logs)
 	}
-	before := len(*r.faults)
-	r.finish(reserved...)
-	if before == len(*r.faults) && before == 0 {
-		checkTemplates(r, s)
-	}
-	return s
+	readMemory(r, s)
 }
 
 func readProgram(r *reader, s *Spec) {

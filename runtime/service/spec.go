@@ -32,6 +32,11 @@ type Spec struct {
 	Limits       Limits            `json:"limits"`        // what it may use at most
 	Access       Access            `json:"access"`
 	Logs         Logs              `json:"logs"`
+
+	// What the memory guard goes by when the host thrashes.
+	Value          int           `json:"value"`           // the least valuable goes first
+	MemoryExpected quantity.Size `json:"memory_expected"` // bytes that it should use; 0: not said
+	MemoryPeak     quantity.Size `json:"memory_peak"`     // bytes that it should never use more than; 0: not said
 }
 
 // Policy says when a process that ended is started again.

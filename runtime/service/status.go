@@ -46,7 +46,7 @@ const (
 	ReasonExited  Reason = "exited"  // by itself, with a code
 	ReasonStop    Reason = "stop"    // it was told to, also where it had to be killed
 	ReasonDrain   Reason = "drain"   // it had finished its work
-	ReasonOOM     Reason = "oom"     // killed by the kernel, for want of memory
+	ReasonOOM     Reason = "oom"     // killed for want of memory: by the kernel, or by the memory guard
 	ReasonKilled  Reason = "killed"  // by a signal from elsewhere, or by its own fault
 	ReasonUnknown Reason = "unknown" // nobody saw it
 

@@ -168,7 +168,7 @@ func (u *unit) ended(x Exit) {
 	}
 	how := Ended(exit) + u.shortOf(exit)
 	if c := u.rec.Condemned; c != nil {
-		how = c.Why + "; told to end, it " + how
+		how = c.ended(how)
 	}
 	exit.Why = how + hint(u.rec.Spec, exit, exit.At.Sub(u.rec.StartedAt))
 	u.rec.LastExit = &exit
@@ -234,7 +234,7 @@ func (u *unit) shortOf(e service.Exit) string {
 // looked for first, until that is known: what is found is watched and stopped like any other.
 func (u *unit) end() {
 	if u.rec.Handle != nil {
-		u.halt(HaltOf(u.rec.Spec.Stop))
+		u.halt(u.rec.Condemned.halt(u.rec.Spec.Stop))
 		return
 	}
 	key := u.key()
@@ -256,7 +256,7 @@ func (u *unit) end() {
 				u.rec.Handle, u.rec.HasRun, u.rec.StartedAt = found, true, time.Now().UTC()
 				u.exited, u.pid = false, u.cfg.Launcher.PID(found)
 				u.watch()
-				u.halt(HaltOf(u.rec.Spec.Stop))
+				u.halt(u.rec.Condemned.halt(u.rec.Spec.Stop))
 			}
 		}
 	})

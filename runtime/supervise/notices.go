@@ -152,7 +152,7 @@ func (u *unit) heedLife(n notify.Notice) {
 	}
 	switch {
 	case n.Dead && u.state == Running:
-		u.condemn(Condemned{service.ReasonLiveness, "it said WATCHDOG=trigger: it takes itself for broken"})
+		u.condemn(Condemned{Reason: service.ReasonLiveness, Why: "it said WATCHDOG=trigger: it takes itself for broken"})
 	case u.state == Readying:
 		u.maybeReady()
 		if u.state == Readying {

@@ -88,6 +88,30 @@ func (s *Supervisor) Provide(name string, run int64, folder string, err error) {
 	}
 }
 
+// Sacrifice kills what a unit runs, as its process pid, to save the host's memory: it counts as
+// killed for want of it, and the restart policy is asked. It tells whether that still ran.
+func (s *Supervisor) Sacrifice(name string, pid int, why string) bool {
+	u, ok := s.unit(name)
+	if !ok {
+		return false
+	}
+	answer := make(chan bool, 1)
+	u.post(s.tasks.Context(), func() {
+		runs := u.pid == pid && (u.state == Running || u.state == Readying)
+		if runs {
+			u.condemn(Condemned{Reason: service.ReasonOOM, Why: why, Kill: true})
+		}
+		answer <- runs
+	})
+	select {
+	case runs := <-answer:
+		return runs
+	case <-u.gone:
+	case <-s.tasks.Context().Done():
+	}
+	return false
+}
+
 // Forget lets go of a unit. It must be at rest.
 func (s *Supervisor) Forget(name string) {
 	s.mu.Lock()

@@ -25,8 +25,25 @@ type vigil struct {
 
 // Condemned says why the process of a start was told to end without anybody's wish.
 type Condemned struct {
-	Reason service.Reason `json:"reason"` // liveness or timeout
+	Reason service.Reason `json:"reason"` // liveness, timeout or oom
 	Why    string         `json:"why"`
+	Kill   bool           `json:"kill,omitempty"` // it is killed, instead of being told first
+}
+
+// halt is how it is ended.
+func (c *Condemned) halt(s service.Stop) Halt {
+	if c != nil && c.Kill {
+		return haltNow
+	}
+	return HaltOf(s)
+}
+
+// ended tells how it ended, given what is to be said of its process.
+func (c *Condemned) ended(how string) string {
+	if c.Kill {
+		return c.Why + "; it was killed"
+	}
+	return c.Why + "; told to end, it " + how
 }
 
 // await begins to look whether the process is ready.
@@ -138,13 +155,13 @@ func (u *unit) doom(now time.Time) (at time.Time, c Condemned, ok bool) {
 	stopping, silence := u.rec.Told.Stopping, u.watchdog()
 	switch {
 	case u.state == Readying:
-		return u.deadline(now), Condemned{service.ReasonTimeout, fmt.Sprintf("it was not ready within %s: %s",
+		return u.deadline(now), Condemned{Reason: service.ReasonTimeout, Why: fmt.Sprintf("it was not ready within %s: %s",
 			quantity.Duration(now.Sub(u.rec.StartedAt).Round(time.Millisecond)), u.missing())}, true
 	case !stopping.IsZero(): // it is on its way out: neither checks nor a watchdog say more
 		grace := u.rec.Spec.Stop.Grace
-		return stopping.Add(grace.Std()), Condemned{service.ReasonLiveness, fmt.Sprintf("it said STOPPING=1, and has not ended within %s", grace)}, true
+		return stopping.Add(grace.Std()), Condemned{Reason: service.ReasonLiveness, Why: fmt.Sprintf("it said STOPPING=1, and has not ended within %s", grace)}, true
 	case silence > 0:
-		return u.alive.Add(silence), Condemned{service.ReasonLiveness, fmt.Sprintf("its watchdog was missed: it has not said WATCHDOG=1 for %s",
+		return u.alive.Add(silence), Condemned{Reason: service.ReasonLiveness, Why: fmt.Sprintf("its watchdog was missed: it has not said WATCHDOG=1 for %s",
 			quantity.Duration(silence))}, true
 	}
 	return time.Time{}, Condemned{}, false
@@ -236,7 +253,7 @@ func (u *unit) checked(i int, err error) {
 	if u.state == Readying {
 		u.maybeReady()
 	} else if lives, why := v.checks.Lives(); !lives && u.rec.Told.Stopping.IsZero() {
-		u.condemn(Condemned{service.ReasonLiveness, why})
+		u.condemn(Condemned{Reason: service.ReasonLiveness, Why: why})
 	} else if u.health(u.rec.Why) {
 		u.saveOrSay()
 	}

@@ -57,7 +57,7 @@ var Nodee = House{
 		{Name: "artifacts", Rooms: []string{"artifact/tree", "artifact/fetch"},
 			On: []string{"words", "vocabulary", "tools"}, Inside: true},
 		{Name: "runtime", Rooms: []string{"runtime/supervise", "runtime/process", "runtime/cgroup", "runtime/confine", "runtime/check", "runtime/notify",
-			"runtime/output", "runtime/ports", "runtime/rundir", "runtime/rundir/source"},
+			"runtime/output", "runtime/guard", "runtime/ports", "runtime/rundir", "runtime/rundir/source"},
 			On: []string{"words", "vocabulary", "tools"}, Inside: true},
 		{Name: "launcher tests", Rooms: []string{"runtime/supervise/launchertest"},
 			On: []string{"words", "vocabulary", "tools", "runtime"}},
