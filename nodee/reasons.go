@@ -11,16 +11,40 @@ import (
 // WhyOf returns the causes of how a service is, the newest effect first; also of one that is
 // gone, as far as its history is kept.
 func (a *Agent) WhyOf(c service.Coordinate) ([]api.Cause, error) {
-	facts := why.Facts{Events: a.journal.Of(c.String())}
+	chain := a.causes(c, "", map[service.Coordinate]bool{})
+	if len(chain) == 0 {
+		return nil, noService(c)
+	}
+	return chain, nil
+}
+
+// causes is the chain of causes of a service; seen are those whose chains it is a part of,
+// where it is called by name.
+func (a *Agent) causes(c service.Coordinate, name string, seen map[service.Coordinate]bool) []api.Cause {
+	seen[c] = true
+	facts := why.Facts{Name: name, Events: a.journal.Of(c.String())}
 	if d, ok := a.desires.Get(c); ok {
 		s := a.view(d)
 		facts.Service, facts.Run = &s, d.Run
 		facts.Wish = why.Wish{At: d.AskedAt, Generation: d.Generation, Why: d.Why, By: d.By}
 		facts.Hold = a.holdOf(d)
+		if a.status(c).Awaits != "" {
+			for _, other := range d.Spec.DependsOn {
+				facts.Others = append(facts.Others, a.inTheWay(other, seen)...)
+			}
+		}
 	}
-	chain := why.Chain(facts, time.Now())
-	if len(chain) == 0 {
-		return nil, noService(c)
+	return why.Chain(facts, time.Now())
+}
+
+// inTheWay is why a service that another one waits for is not ready; nothing when it is.
+func (a *Agent) inTheWay(c service.Coordinate, seen map[service.Coordinate]bool) []api.Cause {
+	s, err := a.Service(c)
+	switch {
+	case err != nil:
+		return []api.Cause{{At: time.Now().UTC(), What: "there is no service " + c.String() + " on this node"}}
+	case seen[c], s.State == string(service.StateRunning) && (s.Healthy == nil || *s.Healthy):
+		return nil
 	}
-	return chain, nil
+	return a.causes(c, c.String(), seen)
 }

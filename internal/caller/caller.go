@@ -7,8 +7,8 @@ import "context"
 
 type key struct{}
 
-// With returns a context whose work is asked for by who, in words: "root (uid 0) with
-// nodee/1.2 from 127.0.0.1, by the token".
+// With returns a context whose work is asked for by who, in words: "root (uid 0) using
+// nodee/1.2 from 127.0.0.1, with the token".
 func With(ctx context.Context, who string) context.Context {
 	return context.WithValue(ctx, key{}, who)
 }

@@ -24,11 +24,11 @@ func callerOf(r *http.Request, trusted bool) string {
 		who = account(uid)
 	}
 	if program := product(r.UserAgent()); program != "" {
-		who += " with " + program
+		who += " using " + program
 	}
 	how := "without the token"
 	if trusted {
-		how = "by the token"
+		how = "with the token"
 	}
 	return who + " from " + host + ", " + how
 }

@@ -57,7 +57,7 @@ func TestWhoAsksIsKnown(t *testing.T) {
 	srv := asks(t)
 	me := "(uid " + strconv.Itoa(os.Getuid()) + ")"
 	got := whoAsks(t, srv, "POST", http.Header{"User-Agent": {"nodee/1.2 (linux) more"}, "Authorization": {"Bearer secret"}})
-	if !strings.Contains(got, me) || !strings.HasSuffix(got, me+" with nodee/1.2 from 127.0.0.1, by the token") || strings.Contains(got, "secret") {
+	if !strings.Contains(got, me) || !strings.HasSuffix(got, me+" using nodee/1.2 from 127.0.0.1, with the token") || strings.Contains(got, "secret") {
 		t.Errorf("with the token: %q", got)
 	}
 	got = whoAsks(t, srv, "POST", http.Header{"User-Agent": {""}})
@@ -75,10 +75,10 @@ func TestCallerOf(t *testing.T) {
 		tls           *tls.ConnectionState
 		want          string
 	}{
-		{"192.0.2.7:4000", "curl/8.5.0", nil, "somebody with curl/8.5.0 from 192.0.2.7, without the token"},
+		{"192.0.2.7:4000", "curl/8.5.0", nil, "somebody using curl/8.5.0 from 192.0.2.7, without the token"},
 		{"[::ffff:192.0.2.7]:4000", "", nil, "somebody from 192.0.2.7, without the token"},
-		{"[2001:db8::1]:4000", "a\x1b[31mb\n " + strings.Repeat("x", 500), nil, "somebody with a[31mb from 2001:db8::1, without the token"},
-		{"192.0.2.7:4000", strings.Repeat("x", 500), nil, "somebody with " + strings.Repeat("x", 64) + " from 192.0.2.7, without the token"},
+		{"[2001:db8::1]:4000", "a\x1b[31mb\n " + strings.Repeat("x", 500), nil, "somebody using a[31mb from 2001:db8::1, without the token"},
+		{"192.0.2.7:4000", strings.Repeat("x", 500), nil, "somebody using " + strings.Repeat("x", 64) + " from 192.0.2.7, without the token"},
 		{"192.0.2.7:4000", "", &tls.ConnectionState{PeerCertificates: []*x509.Certificate{{Subject: pkix.Name{CommonName: "ops"}}}}, "ops from 192.0.2.7, without the token"},
 	} {
 		r := httptest.NewRequest("POST", "/", nil)

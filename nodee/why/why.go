@@ -16,12 +16,15 @@ import (
 	"github.com/cloudname/nodee/runtime/service"
 )
 
-// Facts are what a chain is made of.
+// Facts are what a chain is made of. Hold and Others, where they are given, are all that has
+// led to how it is.
 type Facts struct {
+	Name    string          // what it is called, where it is a part of another one's chain; "": "it"
 	Service *api.Service    // as it is told; nil: there is none any more
 	Run     int64           // the generation that asked for its latest run
 	Wish    Wish            // the last one; the history may not reach back to it
 	Hold    *Wish           // what keeps it from running although that is desired; nil: nothing
+	Others  []api.Cause     // why the services that it waits for are not ready
 	Events  []service.Event // of the service, oldest first
 }
 
@@ -40,27 +43,49 @@ func Chain(f Facts, now time.Time) []api.Cause {
 	var chain []api.Cause
 	if f.Service != nil {
 		chain = append(chain, w.head(at, now))
-		if f.Hold != nil {
-			return append(chain, api.Cause{At: f.Hold.At, What: f.Hold.Why, By: f.Hold.By})
-		}
-		if at >= 0 && !lively[f.Events[at].Type] {
-			at = w.cause(at) // the head is about that event already
-		}
+	}
+	switch {
+	case f.Hold != nil:
+		chain = append(chain, api.Cause{At: f.Hold.At, What: f.Hold.Why, By: f.Hold.By})
+	case len(f.Others) == 0:
+		chain = w.back(chain, at)
+	}
+	return append(named(f.Name, connect(chain)), f.Others...)
+}
+
+// back adds what has led to the event at a place, which the chain begins with.
+func (w *walk) back(chain []api.Cause, at int) []api.Cause {
+	if len(chain) > 0 && at >= 0 && !lively[w.f.Events[at].Type] {
+		at = w.cause(at) // the head is about that event already
 	}
 	for at >= 0 {
-		e, next := f.Events[at], w.cause(at)
+		e, next := w.f.Events[at], w.cause(at)
 		if !silent[e.Type] {
 			chain = append(chain, link(e))
 		}
-		if last := len(chain) - 1; e.Type == service.EventExited && chain[last].Because == "" && next >= 0 && lively[f.Events[next].Type] {
+		if last := len(chain) - 1; e.Type == service.EventExited && chain[last].Because == "" && next >= 0 && lively[w.f.Events[next].Type] {
 			chain[last].Because = "nobody here told it to; its log may tell more"
 		}
 		at = next
 	}
-	if w.reached < f.Wish.Generation && w.wanted() {
-		chain = append(chain, api.Cause{At: f.Wish.At, What: f.Wish.Why, By: f.Wish.By})
+	if w.reached < w.f.Wish.Generation && w.wanted() {
+		chain = append(chain, api.Cause{At: w.f.Wish.At, What: w.f.Wish.Why, By: w.f.Wish.By})
 	}
-	return connect(chain)
+	return chain
+}
+
+// named has a chain tell of a service by its name, as a part of the chain of another.
+func named(name string, chain []api.Cause) []api.Cause {
+	if name == "" {
+		return chain
+	}
+	for i := range chain {
+		if next := i + 1; next < len(chain) && chain[i].Because == chain[next].What {
+			chain[i].Because = name + ": " + chain[i].Because
+		}
+		chain[i].What = name + ": " + chain[i].What
+	}
+	return chain
 }
 
 // walk goes back through the history.

@@ -208,6 +208,25 @@ func TestChainOfWhatIsHeld(t *testing.T) {
 	}
 }
 
+// What a service waits for is why it does not run, each of them told of by its name.
+func TestChainOfWhatWaits(t *testing.T) {
+	events := told(t, `
+		1 desired 1 by=you: it was put, to run: desired is running
+		2 stopping 1: a stop was asked for
+		3 stopped 1: a stop was asked for`)
+	disk := Chain(Facts{Name: "disk", Service: &api.Service{State: "stopped", Why: "a stop was asked for"}, Events: events}, noon)
+	db := Chain(Facts{Name: "db", Service: &api.Service{State: "pending", Why: "it waits for disk"}, Wish: Wish{At: noon}, Others: disk, Events: events}, noon)
+	got := texts(Chain(Facts{Service: &api.Service{State: "pending", Why: "it waits for db"}, Wish: Wish{At: noon}, Others: db, Events: events}, noon))
+	want := `0 it is pending <- it waits for db
+0 db: it is pending <- it waits for disk
+3 disk: it is stopped <- a stop was asked for
+2 disk: it was told to stop <- a stop was asked for
+`
+	if got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}
+
 // Whatever stands in a history, the chain goes back in time, says something with each link,
 // and ends.
 func FuzzChain(f *testing.F) {
