@@ -75,7 +75,7 @@ func (a *app) root() *cobra.Command {
 	for _, d := range a.Daemons {
 		add(root, groupDaemons, local(d))
 	}
-	add(root, groupClients, a.artifact(), a.service(), a.status(), a.why(), a.resolve(), a.drain(), a.resume(), a.leave())
+	add(root, groupClients, a.artifact(), a.service(), a.status(), a.why(), a.resolve(), a.drain(), a.resume(), a.leave(), a.upgrade())
 	add(root, groupLocal, local(configCommand()), local(a.version()), local(completion()))
 	add(root, groupLater, later()...)
 	help := &cobra.Command{Use: "help [COMMAND]", Short: "Show what a command does", GroupID: groupLocal, RunE: showHelp}

@@ -12,7 +12,6 @@ func later() []*cobra.Command {
 		notYet("coordinator", "Run a coordinator, which places jobs on nodes"),
 		notYet("job", "Run the same service on several nodes"),
 		notYet("node", "Look at the nodes of a cell"),
-		notYet("upgrade", "Exec the daemon's new binary"),
 	}
 }
 

@@ -42,6 +42,8 @@ type Config struct {
 	Log         *slog.Logger
 	Keeper      keeper.Keeper // of the cell; nil: ZooKeeper, if the settings name its servers
 	Anchor      *line.Line    // the line to the anchor; nil: this process has none
+	Taken       line.Handover // from the daemon that this one has replaced
+	Arguments   []string      // what the daemon was called with after its command
 	LeaveOnExit bool          // remove the node's record at the end, instead of letting it lapse
 }
 
@@ -58,6 +60,7 @@ type Agent struct {
 	tree     *tree.Tree
 	fetch    *fetch.Fetcher
 	exits    *line.Exits
+	upgrade  upgrade
 	launcher *process.Launcher
 	notices  *notify.Sockets
 	logs     *output.Keeper
@@ -94,7 +97,7 @@ type Agent struct {
 func New(ctx context.Context, cfg Config) (_ *Agent, err error) {
 	a := &Agent{
 		cfg: cfg, log: cfg.Log, started: time.Now(), listening: make(chan struct{}), ready: make(chan struct{}),
-		dirty: map[string]bool{}, nudge: make(chan struct{}, 1), installs: installs{under: map[string]*install{}}, leaving: newLeaving(),
+		dirty: map[string]bool{}, nudge: make(chan struct{}, 1), upgrade: upgrade{asked: make(chan struct{})}, installs: installs{under: map[string]*install{}}, leaving: newLeaving(),
 	}
 	a.registry = newRegistry(a)
 	defer func() {
@@ -105,7 +108,7 @@ func New(ctx context.Context, cfg Config) (_ *Agent, err error) {
 	if a.boot, err = bootID(); err != nil {
 		return nil, err
 	}
-	if a.prefix, err = store.OpenPrefix(cfg.Settings.Prefix, store.Holder{Anchor: a.anchor()}); err != nil {
+	if a.prefix, err = store.OpenPrefix(cfg.Settings.Prefix, store.Holder{Anchor: a.anchor(), Lock: cfg.Taken.Lock}); err != nil {
 		return nil, err
 	}
 	a.logs = output.NewKeeper(a.prefix.Logs(), a.log)
@@ -204,6 +207,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	g.Go("http", a.serve)
 	g.Aside("memory guard", a.guardMemory)
 	g.Aside("trim", a.trim)
+	g.Go("upgrade", func(ctx context.Context) error { return a.awaitUpgrade(ctx, g) })
 	if a.presence != nil {
 		g.Aside("presence", a.bePresent)
 		g.Aside("conflicts", a.tellConflicts)

@@ -42,7 +42,7 @@ func (a *Agent) joinCell() error {
 		return err
 	}
 	a.presence = presence.New(presence.Config{
-		Keeper: k, Cell: cell, Advertise: s.Node.Advertise, Source: told, Log: a.log, Close: a.cfg.LeaveOnExit,
+		Keeper: k, Cell: cell, Advertise: s.Node.Advertise, Source: told, Log: a.log, Close: a.leavesAtEnd,
 		Me:       presence.Identity{Name: s.Node.Name, ID: a.prefix.ID, MachineID: machineID(a.prefix.ID), BootID: a.boot},
 		Remember: remember(filepath.Join(a.prefix.State(), "zookeeper.json")),
 	})

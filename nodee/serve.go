@@ -33,11 +33,12 @@ func (a *Agent) AwaitReady(ctx context.Context) error {
 // serve answers HTTP until ctx ends.
 func (a *Agent) serve(ctx context.Context) error {
 	s := a.cfg.Settings
-	server, err := edge.Listen(ctx, s.HTTP.Addr, edge.TLS{Cert: s.HTTP.TLSCert, Key: s.HTTP.TLSKey, ClientCA: s.HTTP.ClientCA}, a.log)
+	server, err := a.listen(ctx)
 	if err != nil {
 		return err
 	}
 	defer server.Close()
+	a.upgrade.offer(server)
 	url := server.URL()
 	a.address.Store(&url)
 	if err := a.prefix.SayAddress(url); err != nil {
@@ -55,6 +56,22 @@ func (a *Agent) serve(ctx context.Context) error {
 	}
 	a.log.Info("the node is up", "address", url, "prefix", a.prefix.Dir, "version", a.cfg.Version)
 	return server.Serve(ctx, api)
+}
+
+// listen takes the configured address, or goes on with the listener of the daemon that was
+// replaced, if that had the same.
+func (a *Agent) listen(ctx context.Context) (*edge.Server, error) {
+	s := a.cfg.Settings.HTTP
+	files := edge.TLS{Cert: s.TLSCert, Key: s.TLSKey, ClientCA: s.ClientCA}
+	taken := a.cfg.Taken
+	if taken.Listener == nil {
+		return edge.Listen(ctx, s.Addr, files, a.log)
+	}
+	if taken.Addr == s.Addr {
+		return edge.Inherit(taken.Listener, files, a.log)
+	}
+	taken.Listener.Close()
+	return edge.Listen(ctx, s.Addr, files, a.log)
 }
 
 // loopback tells whether an address can be reached from this host alone.

@@ -42,6 +42,11 @@ func (c *Client) ResumeNode(ctx context.Context) (Answer[api.Status], error) {
 	return call[api.Status](ctx, c, request{method: "POST", path: "/v1/node/resume"})
 }
 
+// Upgrade has the daemon replaced by the program at its path; it returns before that is done.
+func (c *Client) Upgrade(ctx context.Context) (Answer[api.Status], error) {
+	return call[api.Status](ctx, c, request{method: "POST", path: "/v1/node/upgrade"})
+}
+
 // Alive returns nil when the daemon answers.
 func (c *Client) Alive(ctx context.Context) error {
 	_, err := call[struct{}](ctx, c, request{method: "GET", path: "/healthz"})

@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"log/slog"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -22,7 +23,7 @@ func agent() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return runAgent(cmd.Context(), nodee.Config{Settings: s, Version: version, Log: logs.logger(cmd.ErrOrStderr()), LeaveOnExit: leave})
+			return runAgent(cmd.Context(), nodee.Config{Settings: s, Version: version, Log: logs.logger(cmd.ErrOrStderr()), LeaveOnExit: leave, Arguments: os.Args[2:]})
 		},
 	}
 	cmd.Flags().SortFlags = false
@@ -67,6 +68,9 @@ no exit code of any service is lost meanwhile. The daemon ends with its anchor.
 SIGTERM, SIGINT and SIGHUP end both and leave the services running; the next
 daemon with the same prefix finds them again, with the same pids. A second signal
 ends it at once; services run on then too.
+
+SIGUSR2 has the daemon replace itself by the binary that is at its path now, as
+"nodee upgrade" does: the services are its children before and after.
 
 With --zookeeper-servers the node is seen in a cell: its record, its report and
 the status of its services stand in ZooKeeper. Services never depend on that:

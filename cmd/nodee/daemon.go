@@ -3,8 +3,11 @@ package main
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"os"
+	"os/signal"
 	"runtime/debug"
+	"syscall"
 
 	"github.com/cloudname/nodee/internal/fault"
 	"github.com/cloudname/nodee/internal/group"
@@ -17,6 +20,7 @@ func runAgent(ctx context.Context, cfg nodee.Config) error {
 	if cfg.Anchor = line.Open(); cfg.Anchor == nil {
 		return fault.New(fault.Invalid, "no-anchor", "cannot run the daemon: its process was not started by its anchor; %q must be the first argument", "agent")
 	}
+	cfg.Taken = line.Taken()
 	// A panic would end the process with 2, as wrong configuration does, and the anchor with
 	// it. This way it is ended by a signal, and started again.
 	debug.SetTraceback("crash")
@@ -34,18 +38,28 @@ func runAgent(ctx context.Context, cfg nodee.Config) error {
 		}
 		return nil
 	})
+	var next *line.Handover
 	g.Go("node", func(ctx context.Context) error {
-		failed = live(ctx, g, cfg)
+		next, failed = live(ctx, g, cfg)
 		return nil
 	})
-	return errors.Join(g.Wait(), failed)
+	err := errors.Join(g.Wait(), failed)
+	cfg.Taken.Close()
+	if next == nil {
+		return err
+	}
+	if err != nil {
+		cfg.Log.Error("the daemon did not end well before it is replaced", "err", err)
+	}
+	return cfg.Anchor.Replace(*next) // which has the anchor start it, if it comes back
 }
 
-// live is a daemon's life; g owns what it does beside.
-func live(ctx context.Context, g *group.Group, cfg nodee.Config) error {
+// live is a daemon's life; g owns what it does beside. It returns what the next program goes
+// on with, if there is to be one.
+func live(ctx context.Context, g *group.Group, cfg nodee.Config) (*line.Handover, error) {
 	a, err := nodee.New(ctx, cfg)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	g.Aside("up", func(ctx context.Context) error {
 		if a.AwaitReady(ctx) != nil {
@@ -54,9 +68,35 @@ func live(ctx context.Context, g *group.Group, cfg nodee.Config) error {
 		sayReady(cfg.Log)
 		return cfg.Anchor.Up()
 	})
+	g.Aside("SIGUSR2", func(ctx context.Context) error {
+		upgradeOnSignal(ctx, a, cfg.Log)
+		return nil
+	})
 	err = errors.Join(a.Run(ctx), a.Close(context.WithoutCancel(ctx)))
-	if err == nil {
+	next := a.Handover()
+	if err == nil && next == nil {
 		cfg.Log.Info("the daemon has ended; its services run on")
 	}
-	return err
+	if ctx.Err() != nil && next != nil { // told to end while it was about to be replaced
+		next.Close()
+		next = nil
+	}
+	return next, err
+}
+
+// upgradeOnSignal has the daemon replaced whenever it is sent SIGUSR2.
+func upgradeOnSignal(ctx context.Context, a *nodee.Agent, log *slog.Logger) {
+	asked := make(chan os.Signal, 1)
+	signal.Notify(asked, syscall.SIGUSR2)
+	defer signal.Stop(asked)
+	for {
+		select {
+		case <-asked:
+			if err := a.Upgrade(ctx); err != nil {
+				log.Error("the daemon was told by SIGUSR2 to replace itself", "err", err)
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
 }

@@ -21,12 +21,17 @@ const (
 	headerTimeout = 10 * time.Second // for a caller to send the headers of a request
 	idleTimeout   = 2 * time.Minute
 	headerBytes   = 64 << 10
-	stopGrace     = 3 * time.Second // for requests under way when the server stops
-	lastGrace     = time.Second     // for them to answer after their contexts have ended
+	stopGrace     = 3 * time.Second       // for requests under way when the server stops
+	lastGrace     = time.Second           // for them to answer after their contexts have ended
+	replaceGrace  = 50 * time.Millisecond // in place of stopGrace, while new connections wait for the next program
 )
 
 // ErrStopping is the cause with which the contexts of requests end when the server stops.
 var ErrStopping = errors.New("the daemon is shutting down")
+
+// ErrReplaced is the cause with which the context of Serve ends when another program is to go
+// on with the listener: see File.
+var ErrReplaced = errors.New("the daemon is being replaced")
 
 // TLS names the files of a server's certificate and key, and of the authority whose
 // clients alone are let in. Empty: plain HTTP, everybody.
@@ -50,6 +55,21 @@ func Listen(ctx context.Context, addr string, files TLS, log *slog.Logger) (*Ser
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on %s: stop what has that address, or set another: %w", addr, err)
+	}
+	return &Server{listener: l, tls: conf, log: log, grace: stopGrace}, nil
+}
+
+// Inherit goes on with a listener of a daemon that was replaced by this one: connections that
+// came in between are waiting in it. It closes the file.
+func Inherit(listener *os.File, files TLS, log *slog.Logger) (*Server, error) {
+	defer listener.Close()
+	conf, err := files.config()
+	if err != nil {
+		return nil, err
+	}
+	l, err := net.FileListener(listener)
+	if err != nil {
+		return nil, fmt.Errorf("cannot go on with the listener that was handed over: %w", err)
 	}
 	return &Server{listener: l, tls: conf, log: log, grace: stopGrace}, nil
 }
@@ -98,12 +118,23 @@ func (s *Server) URL() string {
 	return "http://" + addr
 }
 
+// File returns the listener, for another program to Inherit. The address stays taken as long
+// as it is open.
+func (s *Server) File() (*os.File, error) {
+	l, ok := s.listener.(*net.TCPListener)
+	if !ok {
+		return nil, fmt.Errorf("cannot hand over the listener on %s", s.Addr())
+	}
+	return l.File()
+}
+
 // Close gives the address back, for a server that is never served.
 func (s *Server) Close() error { return s.listener.Close() }
 
 // Serve answers requests until ctx ends. Then no new ones are taken, streams end at once,
 // other requests have three seconds to end; after that their contexts end, with the cause
-// ErrStopping, and a second later their connections.
+// ErrStopping, and a second later their connections. If ctx ends because of ErrReplaced, the
+// three seconds are a twentieth of one.
 func (s *Server) Serve(ctx context.Context, h http.Handler) error {
 	base, interrupt := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer interrupt(ErrStopping)
@@ -121,20 +152,53 @@ func (s *Server) Serve(ctx context.Context, h http.Handler) error {
 		BaseContext: func(net.Listener) context.Context { return base },
 		ErrorLog:    slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
+	guests := newGuests(srv)
 	g := group.New(ctx)
-	g.Go("http", func(context.Context) error { return s.accept(srv) })
+	accepting := make(chan struct{})
+	g.Go("http", func(ctx context.Context) error {
+		defer close(accepting)
+		return s.accept(ctx, srv)
+	})
 	g.Go("http shutdown", func(ctx context.Context) error {
 		<-ctx.Done()
 		stop()
-		return shutdown(context.WithoutCancel(ctx), srv, s.grace, interrupt)
+		if d, ok := s.listener.(interface{ SetDeadline(time.Time) error }); ok {
+			_ = d.SetDeadline(time.Now()) // it fails where nothing is accepted any more
+		}
+		<-accepting
+		grace := s.grace
+		if errors.Is(context.Cause(ctx), ErrReplaced) {
+			grace = min(grace, replaceGrace)
+		}
+		return shutdown(context.WithoutCancel(ctx), srv, guests, grace, interrupt)
 	})
 	return g.Wait()
 }
 
-func (s *Server) accept(srv *http.Server) error {
-	serve := func() error { return srv.Serve(s.listener) }
+// untilEnd is a listener that accepts until a context ends.
+type untilEnd struct {
+	net.Listener
+	ended <-chan struct{}
+}
+
+// Accept waits for a connection.
+func (l untilEnd) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	select {
+	case <-l.ended:
+		if err != nil {
+			return nil, http.ErrServerClosed
+		}
+	default:
+	}
+	return conn, err
+}
+
+func (s *Server) accept(ctx context.Context, srv *http.Server) error {
+	l := untilEnd{s.listener, ctx.Done()}
+	serve := func() error { return srv.Serve(l) }
 	if s.tls != nil {
-		serve = func() error { return srv.ServeTLS(s.listener, "", "") }
+		serve = func() error { return srv.ServeTLS(l, "", "") }
 	}
 	if err := serve(); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("cannot go on serving %s: %w", s.Addr(), err)
@@ -142,19 +206,12 @@ func (s *Server) accept(srv *http.Server) error {
 	return nil
 }
 
-// shutdown ends a server in steps, each harder than the one before.
-func shutdown(ctx context.Context, srv *http.Server, grace time.Duration, interrupt context.CancelCauseFunc) error {
-	wait := func(d time.Duration) error {
-		ctx, cancel := context.WithTimeout(ctx, d)
-		defer cancel()
-		return srv.Shutdown(ctx)
-	}
-	if wait(grace) == nil {
-		return nil
-	}
-	interrupt(ErrStopping)
-	if wait(lastGrace) == nil {
-		return nil
+// shutdown ends a server in steps, each harder than the one before. It is not http's own, which
+// drops requests that were let in and not read yet.
+func shutdown(ctx context.Context, srv *http.Server, guests *guests, grace time.Duration, interrupt context.CancelCauseFunc) error {
+	if !guests.leave(ctx, srv, grace) {
+		interrupt(ErrStopping)
+		guests.leave(ctx, srv, lastGrace)
 	}
 	return srv.Close()
 }

@@ -49,7 +49,7 @@ func newHost(t *testing.T, server *memory.Server, name, id string) *host {
 // up starts a daemon's part with a client of its own; the last one's session goes on until it lapses.
 func (h *host) up() {
 	h.keeper = h.server.Keeper(timeout)
-	h.p = New(Config{Keeper: h.keeper, Cell: cell, Me: h.me, Advertise: h.me.Name, Source: h, Remember: h, Close: h.closes, Log: slog.New(slog.NewTextHandler(&h.log, nil))})
+	h.p = New(Config{Keeper: h.keeper, Cell: cell, Me: h.me, Advertise: h.me.Name, Source: h, Remember: h, Close: func() bool { return h.closes }, Log: slog.New(slog.NewTextHandler(&h.log, nil))})
 	ctx, cancel := context.WithCancel(h.t.Context())
 	done := make(chan error, 1)
 	go func() { done <- h.p.Run(ctx) }()

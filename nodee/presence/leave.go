@@ -113,7 +113,7 @@ func (p *Presence) takeAway(ctx context.Context, s keeper.Session, sessions []in
 func (p *Presence) closes() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.leaving || p.cfg.Close
+	return p.leaving || p.cfg.Close != nil && p.cfg.Close()
 }
 
 func (p *Presence) hasGone() bool {

@@ -73,7 +73,7 @@ type Config struct {
 	Advertise string // the host that endpoints are reached at
 	Source    Source
 	Remember  Remember
-	Close     bool // end the session with Run, instead of letting it lapse
+	Close     func() bool // asked when Run ends: end the session too, instead of letting it lapse; nil: no
 	Log       *slog.Logger
 }
 
@@ -131,7 +131,7 @@ func (p *Presence) Run(ctx context.Context) error {
 		return nil
 	}
 	err := keeper.Sessions(ctx, p.cfg.Keeper, p.cfg.Log, p.under)
-	if p.cfg.Close && !p.hasGone() {
+	if p.closes() && !p.hasGone() {
 		p.cfg.Log.Warn("cannot take the node out of its cell at its end; what that has of it goes when its session lapses",
 			"node", p.cfg.Me.Name, "why", p.cfg.Keeper.State().Why)
 	}

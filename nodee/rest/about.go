@@ -37,6 +37,14 @@ func aboutRoutes(node About) []edge.Entry {
 				"Services run on; the node comes back with the next start of its daemon.",
 			Status: http.StatusAccepted, Problems: []fault.Kind{fault.Conflict, fault.Unavailable},
 		}, a.leave),
+		edge.Answer(edge.Route{
+			Method: http.MethodPost, Path: "/v1/node/upgrade", Access: edge.Write, ID: "upgrade-daemon", Tags: tags,
+			Summary: "Replace the daemon by its new program",
+			Description: "Has the daemon execute the program that is at its path now, and answers before it does. No service is touched, the pid " +
+				"stays; it is done when started_at in /v1/status is another. A program that does not run here, or does not take the " +
+				"configuration, is refused, and the daemon runs on.",
+			Status: http.StatusAccepted, Problems: []fault.Kind{fault.Conflict, fault.Unavailable},
+		}, a.upgrade),
 	}
 }
 
@@ -48,6 +56,15 @@ func (a about) status(context.Context, *struct{}) (*answer[api.Status], error) {
 
 func (a about) leave(ctx context.Context, in *struct{}) (*answer[api.Status], error) {
 	if err := a.node.Leave(ctx); err != nil {
+		return nil, err
+	}
+	out, err := a.status(ctx, in)
+	out.Status = http.StatusAccepted
+	return out, err
+}
+
+func (a about) upgrade(ctx context.Context, in *struct{}) (*answer[api.Status], error) {
+	if err := a.node.Upgrade(ctx); err != nil {
 		return nil, err
 	}
 	out, err := a.status(ctx, in)

@@ -133,4 +133,7 @@ type About interface {
 	// Leave takes the node out of its cell, and returns when it has left; a fault.Conflict
 	// when it is in none.
 	Leave(context.Context) error
+	// Upgrade has the daemon replaced by the program at its path, and returns before it is;
+	// a fault.Conflict when that program does not do.
+	Upgrade(context.Context) error
 }

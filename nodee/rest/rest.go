@@ -8,8 +8,7 @@
 // Goroutines: each follower of a log has one that watches for the removal of its service;
 // it ends with the request, which waits for it.
 //
-// It refuses to leave a route of the contract out: what is not built yet is in the tables,
-// and says so.
+// It refuses to leave a route of the contract out.
 package rest
 
 import (
@@ -24,7 +23,7 @@ import (
 // Routes returns every route of a node, for edge.API.Add.
 func Routes(n Node) []edge.Entry {
 	return slices.Concat(artifactRoutes(n), serviceRoutes(n), commandRoutes(n), eventRoutes(n), logRoutes(n),
-		discoveryRoutes(n), aboutRoutes(n), drainRoutes(n), laterRoutes())
+		discoveryRoutes(n), aboutRoutes(n), drainRoutes(n))
 }
 
 // answer is an output with a body; the zero Status is the route's own.

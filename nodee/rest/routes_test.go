@@ -38,7 +38,7 @@ var promised = []struct {
 	{"POST", "/v1/node/drain", "write", true},
 	{"POST", "/v1/node/resume", "write", true},
 	{"POST", "/v1/node/leave", "write", true},
-	{"POST", "/v1/node/upgrade", "write", false},
+	{"POST", "/v1/node/upgrade", "write", true},
 	{"GET", "/healthz", "public", true},
 	{"GET", "/readyz", "public", true},
 	{"GET", "/openapi.json", "public", true},

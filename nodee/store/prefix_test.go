@@ -137,3 +137,53 @@ func TestTheLockOfADeadDaemonIsWaitedFor(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A lock that was handed over is never free: the one that replaces a daemon goes on with it,
+// also when the daemon has closed the prefix.
+func TestALockIsHandedOver(t *testing.T) {
+	dir := t.TempDir()
+	first := openPrefix(t, dir)
+	handed, err := first.Lock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenPrefix(dir, Holder{}); fault.KindOf(err) != fault.Conflict {
+		t.Errorf("somebody else: %v; want it refused", err)
+	}
+	next, err := OpenPrefix(dir, Holder{Anchor: os.Getpid(), Lock: handed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = OpenPrefix(dir, Holder{})
+	if both := fmt.Sprintf("pid %d (its daemon process is %d)", os.Getpid(), os.Getpid()); err == nil || !strings.Contains(err.Error(), both) {
+		t.Errorf("the third: %v; want it told of %s", err, both)
+	}
+	if err := next.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := openPrefix(t, dir).Close(); err != nil {
+		t.Errorf("after the last has ended: %v", err)
+	}
+}
+
+// A lock of another prefix locks nothing here.
+func TestALockOfAnotherPrefixIsPutAside(t *testing.T) {
+	other := openPrefix(t, t.TempDir())
+	defer other.Close()
+	handed, err := other.Lock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	p, err := OpenPrefix(dir, Holder{Lock: handed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	if _, err := OpenPrefix(dir, Holder{}); fault.KindOf(err) != fault.Conflict {
+		t.Errorf("the second: %v; want it refused", err)
+	}
+}

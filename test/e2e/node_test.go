@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -65,6 +66,7 @@ type node struct {
 	prefix string
 	args   []string
 	via    []string    // what starts the binary; empty: it is started as it is
+	binary string      // empty: the one that all tests have
 	cmd    *exec.Cmd   // the anchor
 	daemon *os.Process // of the moment
 	log    *lines
@@ -104,7 +106,7 @@ func start(t *testing.T, args ...string) *node {
 func (n *node) up() {
 	n.t.Helper()
 	n.log = &lines{}
-	command := slices.Concat(n.via, []string{binary, "agent", "--prefix", n.prefix, "--http-addr", "127.0.0.1:0", "--node-name", "n1"}, n.args)
+	command := slices.Concat(n.via, []string{cmp.Or(n.binary, binary), "agent", "--prefix", n.prefix, "--http-addr", "127.0.0.1:0", "--node-name", "n1"}, n.args)
 	n.cmd = exec.Command(command[0], command[1:]...)
 	n.cmd.Stdout, n.cmd.Stderr = n.log, n.log
 	if err := n.cmd.Start(); err != nil {

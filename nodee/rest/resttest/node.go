@@ -217,6 +217,13 @@ func (n *Node) Metrics() http.Handler {
 	})
 }
 
+// Upgrade lets the daemon be as it is.
+func (n *Node) Upgrade(context.Context) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.call("Upgrade", "the daemon")
+}
+
 // Leave lets the node be in no cell.
 func (n *Node) Leave(context.Context) error {
 	n.mu.Lock()

@@ -37,6 +37,9 @@ func Open() *Line {
 	return &Line{m, os.NewFile(uintptr(m.Line), "line")}
 }
 
+// Program returns the path at which the daemon's next program is looked for.
+func (l *Line) Program() string { return anchor.Program() }
+
 // Anchor returns the pid of the anchor.
 func (l *Line) Anchor() int { return l.mark.Anchor }
 
