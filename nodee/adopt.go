@@ -21,7 +21,7 @@ func (a *Agent) adopt(g *group.Group) error {
 	awake := make([]<-chan struct{}, len(desires))
 	a.order = orderOf(desires)
 	for i, d := range desires {
-		awake[i] = a.look(g, d, a.have(d.Coordinate.String()), d.Run)
+		awake[i] = a.look(g, *d, a.have(d.Coordinate.String()), d.Run)
 	}
 	for _, ch := range awake {
 		select {
@@ -35,7 +35,7 @@ func (a *Agent) adopt(g *group.Group) error {
 
 // claim finds what runs that no record tells of, and removes groups of earlier starts in
 // which nothing lives. What is found is kept for the service of that name: see look.
-func (a *Agent) claim(ctx context.Context, desires []store.Desire) error {
+func (a *Agent) claim(ctx context.Context, desires []*store.Desire) error {
 	starts, known := map[string]bool{}, map[string]bool{}
 	for _, d := range desires {
 		known[d.Coordinate.String()] = true

@@ -77,6 +77,7 @@ type Agent struct {
 	artifacts change.Counter // the same for artifacts
 	installs  installs
 	leaving   leaving
+	views     views
 	portsMu   sync.Mutex             // held while ports are chosen, so that nobody is given the same
 	useMu     sync.RWMutex           // held for writing while an artifact is removed, for reading while one is named
 	address   atomic.Pointer[string] // where HTTP is served, once it is

@@ -84,7 +84,7 @@ func someOf(left []string) string {
 func (a *Agent) unrested(drain *store.Drain) (left []string) {
 	for _, s := range a.sorted() {
 		u, known := a.units.Status(s.Coordinate.String())
-		if !known || !rests(s, u, drain) {
+		if !known || !rests(*s, u, drain) {
 			left = append(left, fmt.Sprintf("%s is %s", s.Coordinate, stateOf(u)))
 		}
 	}

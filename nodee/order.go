@@ -26,7 +26,7 @@ func dependsOn(s service.Spec) []string {
 }
 
 // orderOf is the order of services as they are desired.
-func orderOf(desires []store.Desire) Order {
+func orderOf(desires []*store.Desire) Order {
 	o := Order{}
 	for _, d := range desires {
 		o.set(d.Coordinate.String(), dependsOn(d.Spec))
@@ -105,7 +105,7 @@ func (o Order) leads(from, to string) bool {
 }
 
 // checkOrder refuses a spec with which a service would wait for itself.
-func checkOrder(c service.Coordinate, spec service.Spec, all []store.Desire) error {
+func checkOrder(c service.Coordinate, spec service.Spec, all []*store.Desire) error {
 	if len(spec.DependsOn) == 0 {
 		return nil
 	}

@@ -39,8 +39,8 @@ func TestWaitsFor(t *testing.T) {
 }
 
 func TestACycleIsRefused(t *testing.T) {
-	desire := func(name string, deps ...string) store.Desire {
-		d := store.Desire{}
+	desire := func(name string, deps ...string) *store.Desire {
+		d := &store.Desire{}
 		d.Coordinate, _ = service.ParseCoordinate(name)
 		for _, dep := range deps {
 			c, _ := service.ParseCoordinate(dep)
@@ -49,9 +49,9 @@ func TestACycleIsRefused(t *testing.T) {
 		return d
 	}
 	const a, b, c = "1.a.u.cell", "1.b.u.cell", "1.c.u.cell"
-	all := []store.Desire{desire(a, b), desire(b, c), desire(c)}
+	all := []*store.Desire{desire(a, b), desire(b, c), desire(c)}
 	for name, x := range map[string]struct {
-		put  store.Desire
+		put  *store.Desire
 		want string // a part of the fault; "": it is taken
 	}{
 		"no cycle":          {desire("2.a.u.cell", a, b), ""},

@@ -3,7 +3,6 @@ package nodee
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -271,35 +270,6 @@ func (a *Agent) Service(c service.Coordinate) (api.Service, error) {
 func noService(c service.Coordinate) error {
 	return fault.New(fault.NotFound, "service-not-found", "there is no service %s on this node; nodee service list shows those there are", c)
 }
-
-// Services lists all services, without their specs.
-func (a *Agent) Services() []api.Service {
-	out := a.ServicesFull()
-	for i := range out {
-		out[i].Spec = nil
-	}
-	return out
-}
-
-// ServicesFull lists all services, with their specs.
-func (a *Agent) ServicesFull() []api.Service {
-	desires := a.sorted()
-	out := make([]api.Service, 0, len(desires))
-	for _, d := range desires {
-		out = append(out, a.view(d))
-	}
-	return out
-}
-
-// sorted is what is desired of every service, by coordinate.
-func (a *Agent) sorted() []store.Desire {
-	desires := a.desires.All()
-	slices.SortFunc(desires, func(x, y store.Desire) int { return x.Coordinate.Compare(y.Coordinate) })
-	return desires
-}
-
-// ServicesVersion rises whenever Services would answer something else, but for time passing.
-func (a *Agent) ServicesVersion() string { return a.services.Version() }
 
 // conflict tells who else has the status of a service in Cloudname.
 func (a *Agent) conflict(d store.Desire, u supervise.Status) string {

@@ -54,9 +54,9 @@ type Services interface {
 // ServiceReader tells how services are. It hides nothing: that is for the routes to do.
 type ServiceReader interface {
 	Service(service.Coordinate) (api.Service, error) // with its spec
-	Services() []api.Service                         // without specs
-	ServicesFull() []api.Service
-	ServicesVersion() string // equal versions: both lists say the same, but for the time that passes
+	Services() []api.Service                         // without specs; the caller may change the list
+	ServicesFull() []api.Service                     // the same with specs, which nobody changes
+	ServicesVersion() string                         // equal versions: both lists say the same, but for the time that passes
 	// DiffService tells what a PUT of a spec would take.
 	DiffService(service.Coordinate, service.Spec) (api.Diff, error)
 }

@@ -161,11 +161,11 @@ func (s services) list(ctx context.Context, in *servicesIn) (*edge.List[api.Serv
 		if in.View == "full" {
 			read = s.node.ServicesFull
 		}
-		out := api.Services{Services: []api.Service{}}
-		for _, one := range read() {
-			out.Services = append(out.Services, shown(ctx, one))
+		all := read()
+		for i := range all {
+			all[i] = shown(ctx, all[i])
 		}
-		return out, nil
+		return api.Services{Services: some(all)}, nil
 	})
 }
 

@@ -142,14 +142,15 @@ func (s *Services) entry(c service.Coordinate) *entry {
 	return s.entries[c]
 }
 
-// All returns what is desired of every service, in no order.
-func (s *Services) All() []Desire {
+// All returns what is desired of every service, in no order. Nobody changes what it points to:
+// there are callers who look at all services often.
+func (s *Services) All() []*Desire {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	out := make([]Desire, 0, len(s.entries))
+	out := make([]*Desire, 0, len(s.entries))
 	for _, e := range s.entries {
 		if d := e.desire.Load(); d != nil {
-			out = append(out, *d)
+			out = append(out, d)
 		}
 	}
 	return out
