@@ -59,14 +59,14 @@ type Service struct {
 	Artifact           string         `json:"artifact" doc:"Empty for a service without one"`
 	Desired            string         `json:"desired" enum:"running,stopped,drained"`
 	State              string         `json:"state" enum:"pending,installing,preparing,starting,running,draining,stopping,backoff,stopped,failed"`
-	Healthy            *bool          `json:"healthy" doc:"null without checks"`
+	Healthy            *bool          `json:"healthy" doc:"What its checks say; null without checks, and while nothing runs"`
 	PID                *int           `json:"pid" doc:"Of the main process; null when none runs"`
 	StartedAt          *time.Time     `json:"started_at" doc:"When the main process was started; null when none runs"`
 	UptimeSeconds      float64        `json:"uptime_seconds"`
 	NextTryAt          *time.Time     `json:"next_try_at" doc:"When it is tried again; null but in backoff"`
 	Restarts           int            `json:"restarts" doc:"Since the last start that was asked for"`
 	LastExit           *service.Exit  `json:"last_exit"`
-	StatusText         string         `json:"status_text"`
+	StatusText         string         `json:"status_text" doc:"What the process says of itself: STATUS= to its NOTIFY_SOCKET"`
 	Ports              map[string]int `json:"ports"`
 	RuntimeDir         string         `json:"runtime_dir"`
 	LogDir             string         `json:"log_dir"`

@@ -49,6 +49,9 @@ func newUnit(name string, rec Record, cfg *Config, tasks *group.Group) *unit {
 		nudge: make(chan struct{}, 1), inbox: make(chan func()), awake: make(chan struct{}), gone: make(chan struct{}),
 		hurry: func() {},
 	}
+	if u.rec.Why == "" {
+		u.rec.Why = "it was not looked at yet"
+	}
 	u.publish()
 	return u
 }

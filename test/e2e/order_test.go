@@ -15,10 +15,12 @@ func TestServicesStartInOrder(t *testing.T) {
 	const top, middle, bottom = "1.top.e2e.test", "1.middle.e2e.test", "1.bottom.e2e.test"
 	n, web := start(t), newServer(t)
 	n.wish(top, fmt.Sprintf(`{"command":"sleep","args":["1000"],"depends_on":[%q]}`, middle))
-	n.in(top, "pending")
-	if s := n.service(top); s.Why != "it waits for "+middle+", which this node does not have" {
-		t.Errorf("why = %q", s.Why)
-	}
+	n.until("the reason is told", func() error {
+		if s := n.service(top); s.State != "pending" || s.Why != "it waits for "+middle+", which this node does not have" {
+			return fmt.Errorf("it is %s: %s", s.State, s.Why)
+		}
+		return nil
+	})
 	n.wish(middle, web.spec(fmt.Sprintf(`"depends_on":[%q],"checks":[
 		{"name":"ready","type":"http","role":"readiness","port":"http","path":"/ready","interval":"50ms"}]`, bottom)))
 	n.wish(bottom, web.spec(`"notify":{"ready":true}`))
