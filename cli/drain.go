@@ -45,7 +45,7 @@ timeout it exits with 1, and the drain goes on.`,
 	}
 	cmd.Flags().StringVar(&how.Why, "why", "", "what for, in some `WORDS`; whoever asks why a service does not run is told")
 	cmd.Flags().BoolVar(&how.UntilReboot, "until-reboot", false, "the next start of the host ends it")
-	waits.register(cmd, "the longest that the spec of a service allows for its end plus 10s")
+	waits.register(cmd, "what the specs of the services allow for their ends plus 10s")
 	return cmd
 }
 
@@ -62,10 +62,7 @@ func (a *app) drainNode(ctx context.Context, c *client.Client, how client.NodeDr
 		if err != nil {
 			return err
 		}
-		for _, s := range all.Value.Services {
-			limit = max(limit, patience(client.Drain, s.Spec))
-		}
-		limit = max(limit, wishSlack)
+		limit = drainPatience(all.Value.Services)
 	}
 	how.Wait = client.Wait(limit)
 	look := func(ctx context.Context) string {
@@ -86,6 +83,21 @@ func (a *app) drainNode(ctx context.Context, c *client.Client, how client.NodeDr
 	return show(a, got, undrained(err), func(s api.Status) error {
 		return a.say("%s is %s; services: %s; nodee resume has it take work again\n", s.Node.Name, s.Status, countsText(s.Services))
 	})
+}
+
+// drainPatience is how long the drain of a node may take, by the specs of its services: they
+// are drained at the same time, but for those that depend on each other.
+func drainPatience(services []api.Service) time.Duration {
+	longest, all, ordered := wishSlack, wishSlack, false
+	for _, s := range services {
+		one := patience(client.Drain, s.Spec)
+		longest, all = max(longest, one), all+one-wishSlack
+		ordered = ordered || s.Spec != nil && len(s.Spec.DependsOn) > 0
+	}
+	if ordered {
+		return min(all, maxWait)
+	}
+	return longest
 }
 
 // undrained makes the error of a drain that is not done in time one of a wish that did not
