@@ -1,6 +1,7 @@
 package service
 
 import (
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -99,5 +100,23 @@ func TestAPartMayTakeSomethingElseThanItsTable(t *testing.T) {
 	}
 	if actionOf("unheard.of") != ActionRestart {
 		t.Error("what nobody has thought of is not restarted")
+	}
+}
+
+// Operators read which keys are taken live.
+func TestTheDocumentationNamesWhatIsTakenLive(t *testing.T) {
+	text, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, found := strings.Cut(string(text), "is taken live:")
+	list, _, _ = strings.Cut(list, ". What")
+	if !found {
+		t.Fatal("docs/operations.md does not say what is taken live")
+	}
+	for key, action := range actions {
+		if named := strings.Contains(list, "`"+key+"`"); named != (action == ActionLive) {
+			t.Errorf("%s takes %s; named among what is taken live: %t", key, action, named)
+		}
 	}
 }
