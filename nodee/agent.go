@@ -84,6 +84,7 @@ type Agent struct {
 	listening chan struct{}          // closed when it is
 	ready     chan struct{}          // closed after the first reconcile pass
 
+	filling    sync.Map               // by service: what it fetches now
 	guardState atomic.Pointer[string] // of the memory guard, for people
 
 	bend func(*supervise.Config) // for tests that crash: changes what the supervisor is made of

@@ -2,6 +2,7 @@ package nodee
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
 
 	"github.com/cloudname/nodee/runtime/anchor/line"
@@ -48,9 +49,23 @@ func (a *Agent) openExits(dir string) (err error) {
 // fill fills the runtime directory of a service, which is made already.
 func (a *Agent) fill(ctx context.Context, c service.Coordinate, j supervise.Job, r service.Rendered, owner rundir.Owner) error {
 	filler := rundir.Filler{Dirs: a.dirs, Sources: a.sources, Limits: limitsOf(a.cfg.Settings)}
-	err := filler.Fill(ctx, rundir.Order{Place: c.Path(), Owner: owner, Files: r.Files, Software: j.Software, Fill: r.Fill})
+	defer a.filling.Delete(j.Name)
+	err := filler.Fill(ctx, rundir.Order{Place: c.Path(), Owner: owner, Files: r.Files, Software: j.Software, Fill: r.Fill,
+		Begin: func(f service.File) {
+			if f.Source != "" {
+				a.filling.Store(j.Name, fmt.Sprintf("; it fetches %s from %s", f.Path, source.Shown(f.Source)))
+				a.services.Bump()
+			}
+		}})
 	if err != nil && final(err) {
 		return supervise.Final(err)
 	}
 	return err
+}
+
+// fetching tells which file of a service is being fetched, "" none is.
+func (a *Agent) fetching(name string) string {
+	text, _ := a.filling.Load(name)
+	s, _ := text.(string)
+	return s
 }

@@ -315,6 +315,9 @@ func (a *Agent) view(d store.Desire) api.Service {
 	if holder := a.conflict(d, u); holder != "" {
 		s.Why += "; " + holder
 	}
+	if u.State == service.StatePreparing {
+		s.Why += a.fetching(s.Coordinate)
+	}
 	if u.State == service.StateInstalling {
 		s.Why = strings.TrimSpace(s.Why + a.progress(d))
 	}

@@ -40,6 +40,8 @@ type Order struct {
 	Software string         // the artifact's folder, "" without one
 	// Fill fills in the templates of what a source holds.
 	Fill func(text string) (string, error)
+	// Begin is told of each file before it is made, which may take its time.
+	Begin func(f service.File)
 }
 
 // Fill puts what is missing into the runtime directory: all that is due, or nothing, in which
@@ -66,6 +68,7 @@ func (f *Filler) Fill(ctx context.Context, o Order) error {
 		return err
 	}
 	for _, t := range due {
+		o.Begin(t.File)
 		if err = f.make(ctx, s, o, t); err != nil {
 			err = fmt.Errorf("cannot make %s for the runtime directory: %w", t.Path, err)
 			break

@@ -11,6 +11,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -44,6 +45,7 @@ type world struct {
 	software string
 	limits   unpack.Limits
 	owner    Owner
+	begun    []string // the files that were made
 }
 
 func newWorld(t *testing.T) *world {
@@ -62,7 +64,7 @@ func (w *world) fill(files ...service.File) error {
 			files[i].Mode = "0644"
 		}
 	}
-	err := f.Fill(w.t.Context(), Order{Place: place, Owner: w.owner, Files: files, Software: w.software,
+	err := f.Fill(w.t.Context(), Order{Place: place, Owner: w.owner, Files: files, Software: w.software, Begin: func(f service.File) { w.begun = append(w.begun, f.Path) },
 		Fill: func(text string) (string, error) {
 			if strings.Contains(text, "{{.Nothing}}") {
 				return "", errors.New("cannot be filled in")
@@ -163,6 +165,9 @@ func TestWhatIsThereStays(t *testing.T) {
 	replaced.Overwrite = true
 	// The source of what is there already is not asked: it may be away.
 	w.must(from("kept", "http://away/x"), replaced, text("missing", "new"))
+	if !slices.Equal(w.begun, []string{"replaced", "missing"}) {
+		t.Errorf("made were %q", w.begun)
+	}
 	want := map[string]string{"kept": "600 the service's own", "replaced": "644 new", "missing": "644 new"}
 	w.want(want)
 	w.must(from("kept", "http://away/x"), replaced, text("missing", "newer"))
@@ -335,7 +340,7 @@ func TestNothingIsDoneAfterItsContextHasEnded(t *testing.T) {
 	file := archiveOf("data")
 	file.Mode = "0644"
 	f := Filler{Dirs: w.dirs, Sources: w.shelf}
-	if err := f.Fill(ctx, Order{Place: place, Owner: self(), Files: []service.File{file}}); !errors.Is(err, context.Canceled) {
+	if err := f.Fill(ctx, Order{Place: place, Owner: self(), Files: []service.File{file}, Begin: func(service.File) {}}); !errors.Is(err, context.Canceled) {
 		t.Errorf("told %v", err)
 	}
 	w.want(map[string]string{})

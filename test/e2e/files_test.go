@@ -22,12 +22,16 @@ import (
 func TestARuntimeDirectoryIsFilled(t *testing.T) {
 	bucket := s3.Start(t)
 	bucket.Put(t, "state.tar.gz", string(unpacktest.Gz(t, unpacktest.Tar(t, unpacktest.Entry{Name: "journal", Body: "saved\n"}))))
-	away := atomic.Bool{}
+	away, seen := atomic.Bool{}, make(chan struct{})
 	away.Store(true)
-	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if away.Load() {
 			w.WriteHeader(http.StatusServiceUnavailable)
 			return
+		}
+		select {
+		case <-seen:
+		case <-r.Context().Done():
 		}
 		fmt.Fprintln(w, "from the web")
 	}))
@@ -56,6 +60,13 @@ func TestARuntimeDirectoryIsFilled(t *testing.T) {
 		t.Error("a part of its files was put, without the rest")
 	}
 	away.Store(false)
+	n.until("it is said what is fetched", func() error {
+		if s := n.service(name); s.State != "preparing" || !strings.Contains(s.Why, "it fetches web from "+web.URL+"/x") {
+			return fmt.Errorf("%s: %s", s.State, s.Why)
+		}
+		return nil
+	})
+	close(seen)
 	n.in(name, "running")
 	n.says(name, name+" hunter2\nsaved\nfrom the web\n")
 

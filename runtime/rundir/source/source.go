@@ -68,15 +68,15 @@ func (s *Sources) Get(ctx context.Context, source string, to *os.File, most int6
 	trouble, failed := errors.AsType[*httpget.Trouble](err)
 	switch {
 	case errors.Is(err, httpget.ErrAbsent):
-		return fault.New(fault.NotFound, "source-not-found", "there is nothing at %s; put it there, or mend the source", shown(source))
+		return fault.New(fault.NotFound, "source-not-found", "there is nothing at %s; put it there, or mend the source", Shown(source))
 	case failed:
 		return fault.New(fault.Upstream, "source-failed", "its source %w; it is asked again later", trouble)
 	}
 	return err
 }
 
-// shown is a source as people may see it: without its query, which may hold a signature.
-func shown(source string) string {
+// Shown is a source as people may see it: without its query, which may hold a signature.
+func Shown(source string) string {
 	place, _, _ := strings.Cut(source, "?")
 	return place
 }
