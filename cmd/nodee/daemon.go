@@ -21,6 +21,8 @@ func runAgent(ctx context.Context, cfg nodee.Config) error {
 		return fault.New(fault.Invalid, "no-anchor", "cannot run the daemon: its process was not started by its anchor; %q must be the first argument", "agent")
 	}
 	cfg.Taken = line.Taken()
+	// A log that nobody reads any more ends no daemon: writes to it fail, and that is all.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	// A panic would end the process with 2, as wrong configuration does, and the anchor with
 	// it. This way it is ended by a signal, and started again.
 	debug.SetTraceback("crash")

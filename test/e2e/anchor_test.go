@@ -142,6 +142,19 @@ func TestSignalsReachTheDaemon(t *testing.T) {
 	}
 }
 
+func TestALogThatNobodyReadsEndsNobody(t *testing.T) {
+	n := &node{t: t, prefix: t.TempDir(), via: []string{"bash", "-c", `exec "$0" "$@" 2> >(exec true)`}}
+	n.up()
+	t.Cleanup(n.clear)
+	old := n.daemon.Pid
+	n.killDaemon()
+	n.await(old)
+	n.put("1.count.e2e.test", counting)
+	if s, err := n.client.Status(t.Context()); err != nil || s.Value.PID != n.daemon.Pid {
+		t.Errorf("pid %d, %v; want %d", s.Value.PID, err, n.daemon.Pid)
+	}
+}
+
 // The configuration is wrong by the time that the daemon is started again: nobody can help
 // that but a person.
 func TestTheAnchorPassesWrongConfigurationOn(t *testing.T) {
