@@ -105,15 +105,20 @@ func command(t *testing.T, line string) []string {
 	return words
 }
 
-func TestTheCommandExists(t *testing.T) {
-	words := command(t, readUnit(t, "nodee-drain.service")["Service"]["ExecStop"][0])
-	var out, said bytes.Buffer
-	if code := cli.Run(t.Context(), cli.Program{Version: "test", In: strings.NewReader(""), Out: &out, Err: &said}, append(words, "--help")); code != 0 {
-		t.Errorf("nodee %q: exit code %d: %s", words, code, said.String())
+func TestTheCommandsExist(t *testing.T) {
+	run := func(words []string) (code int, said string) {
+		var out, told bytes.Buffer
+		code = cli.Run(t.Context(), cli.Program{Version: "test", In: strings.NewReader(""), Out: &out, Err: &told}, append(words, "--help"))
+		return code, told.String()
 	}
-	words[1] = "--until-doomsday"
-	if code := cli.Run(t.Context(), cli.Program{Version: "test", In: strings.NewReader(""), Out: &out, Err: &said}, append(words, "--help")); code != 2 {
-		t.Errorf("a flag that is not there: exit code %d, so that this test cannot fail", code)
+	for name, key := range map[string]string{"nodee-drain.service": "ExecStop", "nodee.service": "ExecReload"} {
+		words := command(t, readUnit(t, name)["Service"][key][0])
+		if code, said := run(words); code != 0 {
+			t.Errorf("nodee %q: exit code %d: %s", words, code, said)
+		}
+		if code, _ := run(append(words, "--until-doomsday")); code != 2 {
+			t.Errorf("a flag that is not there: exit code %d, so that this test cannot fail", code)
+		}
 	}
 }
 
