@@ -34,12 +34,15 @@ func (a *Agent) adopt(g *group.Group) error {
 }
 
 // claim finds what runs that no record tells of, and removes groups of earlier starts in
-// which nothing lives. What is found is kept for the service of that name: see look.
+// which nothing lives. What is found, and what was read on the way, is kept for the service of
+// that name: see look.
 func (a *Agent) claim(ctx context.Context, desires []*store.Desire) error {
-	starts, known := map[string]bool{}, map[string]bool{}
+	starts := map[string]bool{}
+	a.records = make(map[string]supervise.Record, len(desires))
 	for _, d := range desires {
-		known[d.Coordinate.String()] = true
-		starts[a.desires.Record(d.Coordinate).Start] = true
+		rec := a.desires.Record(d.Coordinate)
+		a.records[d.Coordinate.String()] = rec
+		starts[rec.Start] = true
 	}
 	keys, err := a.launcher.Groups(ctx)
 	if err != nil {
@@ -51,7 +54,7 @@ func (a *Agent) claim(ctx context.Context, desires []*store.Desire) error {
 			continue
 		}
 		a.strays[key.Name] = append(a.strays[key.Name], key)
-		if !known[key.Name] {
+		if _, known := a.records[key.Name]; !known {
 			a.log.Warn("processes run that no service here has a record of; they are left alone until a service of that name is put",
 				"of", key.Name, "start", key.Start)
 		}
@@ -67,7 +70,12 @@ func (a *Agent) claim(ctx context.Context, desires []*store.Desire) error {
 // What runs beside the start that it has is ended.
 func (a *Agent) look(g *group.Group, d store.Desire, have Have, run int64) (awake <-chan struct{}) {
 	name := d.Coordinate.String()
-	rec, strays := a.desires.Record(d.Coordinate), a.strays[name]
+	rec, read := a.records[name]
+	if !read {
+		rec = a.desires.Record(d.Coordinate)
+	}
+	strays := a.strays[name]
+	delete(a.records, name)
 	delete(a.strays, name)
 	if rec.Start == "" && len(strays) > 0 {
 		a.log.Warn("the record of a running service was lost; it is taken up as it runs", "service", name, "start", strays[0].Start)

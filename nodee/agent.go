@@ -70,8 +70,9 @@ type Agent struct {
 	resolver *discovery.Resolver
 	dirs     rundir.Dirs
 	sources  *source.Sources
-	order    Order                      // of the reconcile loop
-	strays   map[string][]supervise.Key // what runs without a record, by the name of its service; of the reconcile loop
+	order    Order                       // of the reconcile loop
+	strays   map[string][]supervise.Key  // what runs without a record, by the name of its service; of the reconcile loop
+	records  map[string]supervise.Record // what units have saved, until they are looked after; of the reconcile loop
 
 	services  change.Counter // of anything that a list of services shows
 	artifacts change.Counter // the same for artifacts

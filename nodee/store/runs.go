@@ -50,10 +50,9 @@ type runs struct {
 // span is where a line is.
 type span struct{ at, size int64 }
 
-// run is one line. A unit that was forgotten has one without what it saved.
+// run is one line, as it is read. A unit that was forgotten has one without what it saved.
 type run struct {
-	Unit  string          `json:"unit"`
-	Saved json.RawMessage `json:"saved,omitempty"`
+	Saved json.RawMessage `json:"saved"`
 }
 
 func openRuns(dir string, log *slog.Logger) (*runs, error) {
@@ -92,10 +91,9 @@ func (r *runs) load() (damaged int, err error) {
 			}
 			return damaged, nil
 		}
-		var line run
 		size := int64(len(text))
-		if json.Unmarshal(text, &line) == nil && line.Unit != "" {
-			r.note(line, span{r.end, size})
+		if unit, empty, ok := glance(text); ok {
+			r.note(unit, empty, span{r.end, size})
 		} else {
 			damaged++
 		}
@@ -103,44 +101,57 @@ func (r *runs) load() (damaged int, err error) {
 	}
 }
 
+// glance tells whose line it is, and whether it forgets that unit. It looks at what stands
+// before the part that was saved, and at the rest only whether it is JSON: of a unit with
+// many lines all but the last are of no interest.
+func glance(text []byte) (unit string, empty, ok bool) {
+	rest, begins := bytes.CutPrefix(text, []byte(runHead))
+	name, rest, named := bytes.Cut(rest, []byte{'"'})
+	if !begins || !named || len(name) == 0 || bytes.IndexByte(name, '\\') >= 0 || !json.Valid(text) {
+		return "", false, false
+	}
+	return string(name), !bytes.HasPrefix(rest, []byte(runSaved)), true
+}
+
 // note remembers the last line of a unit.
-func (r *runs) note(line run, at span) {
-	r.live -= r.last[line.Unit].size
-	if line.Saved == nil {
-		delete(r.last, line.Unit)
+func (r *runs) note(unit string, empty bool, at span) {
+	r.live -= r.last[unit].size
+	if empty {
+		delete(r.last, unit)
 		return
 	}
-	r.last[line.Unit] = at
+	r.last[unit] = at
 	r.live += at.size
 }
 
-// encodeRun writes a line. What is saved was marshalled by the caller just now: to marshal it
-// once more, within the line, would check and copy every byte of it again.
-func encodeRun(unit string, saved json.RawMessage) ([]byte, error) {
-	name, err := json.Marshal(unit)
-	if err != nil {
-		return nil, err
-	}
-	text := append([]byte(`{"unit":`), name...)
+// How a line begins, and what stands between the name of the unit and what it has saved.
+const (
+	runHead  = `{"unit":"`
+	runSaved = `,"saved":`
+)
+
+// encodeRun writes a line. The name of a unit has nothing to be escaped, and what is saved was
+// marshalled by the caller just now: to marshal it once more, within the line, would check and
+// copy every byte of it again.
+func encodeRun(unit string, saved json.RawMessage) []byte {
+	text := append([]byte(runHead), unit...)
+	text = append(text, '"')
 	if saved != nil {
-		text = append(append(text, `,"saved":`...), saved...)
+		text = append(append(text, runSaved...), saved...)
 	}
-	return append(text, "}\n"...), nil
+	return append(text, "}\n"...)
 }
 
 // save replaces what a unit has saved, JSON in one line as json.Marshal makes it; nil
-// forgets it.
+// forgets it. A unit's name is printable and has neither quotes nor backslashes.
 func (r *runs) save(unit string, saved json.RawMessage) error {
-	text, err := encodeRun(unit, saved)
-	if err != nil {
-		return err
-	}
+	text := encodeRun(unit, saved)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if _, err := r.file.WriteAt(text, r.end); err != nil {
 		return full(err)
 	}
-	r.note(run{unit, saved}, span{r.end, int64(len(text))})
+	r.note(unit, saved == nil, span{r.end, int64(len(text))})
 	r.end += int64(len(text))
 	if r.end > 4*r.live+runsSlack {
 		if err := r.renew(); err != nil {

@@ -91,6 +91,7 @@ func (u *unit) wakeStarted(ctx context.Context) {
 	case err == nil:
 		u.rec.Handle, u.rec.HasRun, u.rec.StartedAt = found, true, time.Now().UTC()
 		u.adopt(true)
+		u.saveOrSay()
 	case errors.Is(err, ErrNeverStarted):
 		u.rec.Start = "" // pending: the intent is taken up by consider
 	case errors.Is(err, ErrEnded):
@@ -158,7 +159,6 @@ func (u *unit) adopt(alive bool) {
 	if alive {
 		u.rec.Why = "it runs on over the daemon's restart"
 		u.event(service.EventAdopted, u.rec.Why)
-		u.saveOrSay()
 	}
 	if err := u.listen(); err != nil {
 		u.log.Warn("what the service tells of itself is not heard until it is restarted", "err", err)
