@@ -3,6 +3,8 @@ package service
 import (
 	"fmt"
 	"path/filepath"
+
+	"github.com/cloudname/nodee/internal/document"
 )
 
 // Access says what a service may touch beyond the least.
@@ -15,18 +17,18 @@ type Access struct {
 // DefaultAccess is what a service may whose spec says nothing about it.
 func DefaultAccess() Access { return Access{Confine: true, Write: []string{}} }
 
-func readAccess(r *reader, a *Access) {
-	r.truth("confine", &a.Confine)
-	r.texts("write", &a.Write)
-	r.truth("new_privileges", &a.NewPrivileges)
-	r.finish()
+func readAccess(r *document.Reader, a *Access) {
+	r.Truth("confine", &a.Confine)
+	r.Texts("write", &a.Write)
+	r.Truth("new_privileges", &a.NewPrivileges)
+	r.Finish()
 	for i, path := range a.Write {
 		at := fmt.Sprintf("write[%d]", i)
 		switch {
 		case !filepath.IsAbs(path):
-			r.fault(at, path, "must be an absolute path; templates are not filled in here")
+			r.Fault(at, path, "must be an absolute path; templates are not filled in here")
 		case filepath.Clean(path) == "/":
-			r.fault(at, path, "would be everything; set confine = false for that")
+			r.Fault(at, path, "would be everything; set confine = false for that")
 		default:
 			a.Write[i] = filepath.Clean(path)
 		}

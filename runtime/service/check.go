@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cloudname/nodee/internal/document"
 	"github.com/cloudname/nodee/internal/quantity"
 )
 
@@ -51,7 +52,7 @@ func (c Check) PortNumber(ports map[string]int) int {
 	if name, ok := c.Port.(string); ok {
 		return ports[name]
 	}
-	n, _ := asWhole(c.Port, 1, 65535)
+	n, _ := document.AsWhole(c.Port, 1, 65535)
 	return n
 }
 
@@ -63,13 +64,13 @@ const shortestInterval = 10 * time.Millisecond
 
 // readChecks reads the key checks. portsGiven are those of the spec, as they were written: a
 // wrong port is one fault, not two.
-func readChecks(r *reader, portsGiven map[string]any) []Check {
+func readChecks(r *document.Reader, portsGiven map[string]any) []Check {
 	out := []Check{}
 	names := map[string]bool{}
-	for _, sub := range r.tables("checks") {
+	for _, sub := range r.Tables("checks") {
 		c := readCheck(sub, portsGiven)
 		if c.Name != "" && names[c.Name] {
-			sub.fault("name", c.Name, "is the name of another check already")
+			sub.Fault("name", c.Name, "is the name of another check already")
 		}
 		names[c.Name] = true
 		out = append(out, c)
@@ -77,57 +78,57 @@ func readChecks(r *reader, portsGiven map[string]any) []Check {
 	return out
 }
 
-func readCheck(r *reader, portsGiven map[string]any) Check {
+func readCheck(r *document.Reader, portsGiven map[string]any) Check {
 	c := Check{Interval: seconds(10), Timeout: seconds(2), Rise: 1, Fall: 3}
-	switch given := r.text("name", &c.Name); {
-	case !given && r.table["name"] == nil:
-		r.fault("name", nil, "is needed")
+	switch given := r.Text("name", &c.Name); {
+	case !given && !r.Has("name"):
+		r.Fault("name", nil, "is needed")
 	case given && CheckName(c.Name) != nil:
-		r.fault("name", c.Name, "%v", CheckName(c.Name))
+		r.Fault("name", c.Name, "%v", CheckName(c.Name))
 	}
-	c.Type = CheckType(r.choice("type", string(CheckHTTP), string(CheckTCP), string(CheckExec)))
-	c.Role = CheckRole(r.choice("role", string(RoleStartup), string(RoleReadiness), string(RoleLiveness)))
+	c.Type = CheckType(r.Choice("type", string(CheckHTTP), string(CheckTCP), string(CheckExec)))
+	c.Role = CheckRole(r.Choice("role", string(RoleStartup), string(RoleReadiness), string(RoleLiveness)))
 	readCheckTarget(r, &c, portsGiven)
-	r.duration("interval", &c.Interval)
+	r.Duration("interval", &c.Interval)
 	if c.Interval.Std() < shortestInterval {
-		r.fault("interval", c.Interval.String(), "must be at least %s", shortestInterval)
+		r.Fault("interval", c.Interval.String(), "must be at least %s", shortestInterval)
 	}
-	r.duration("timeout", &c.Timeout)
+	r.Duration("timeout", &c.Timeout)
 	if c.Timeout <= 0 {
-		r.fault("timeout", c.Timeout.String(), "must be more than 0s")
+		r.Fault("timeout", c.Timeout.String(), "must be more than 0s")
 	}
-	r.whole("rise", &c.Rise, 1, math.MaxInt32)
-	r.whole("fall", &c.Fall, 1, math.MaxInt32)
-	r.finish()
+	r.Whole("rise", &c.Rise, 1, math.MaxInt32)
+	r.Whole("fall", &c.Fall, 1, math.MaxInt32)
+	r.Finish()
 	return c
 }
 
 // readCheckTarget reads what is asked: port and path, or command. What another type would
 // need is a fault, as it would be passed over.
-func readCheckTarget(r *reader, c *Check, portsGiven map[string]any) {
+func readCheckTarget(r *document.Reader, c *Check, portsGiven map[string]any) {
 	readCheckPort(r, c, portsGiven)
-	pathGiven, commandGiven := r.text("path", &c.Path), r.texts("command", &c.Command)
+	pathGiven, commandGiven := r.Text("path", &c.Path), r.Texts("command", &c.Command)
 	switch c.Type {
 	case "":
 		return // wrong already, and nobody can tell what else it needs
 	case CheckExec:
 		if len(c.Command) == 0 || c.Command[0] == "" {
-			r.fault("command", nil, "is needed: a list, the program first")
+			r.Fault("command", nil, "is needed: a list, the program first")
 		}
 	default:
-		if r.table["port"] == nil {
-			r.fault("port", nil, "is needed: the name of one of the service's ports, or a number")
+		if !r.Has("port") {
+			r.Fault("port", nil, "is needed: the name of one of the service's ports, or a number")
 		}
 		if commandGiven {
-			r.fault("command", nil, "is for checks of type exec")
+			r.Fault("command", nil, "is for checks of type exec")
 		}
 	}
-	if c.Type == CheckExec && r.table["port"] != nil {
-		r.fault("port", nil, "is for checks of type http and tcp")
+	if c.Type == CheckExec && r.Has("port") {
+		r.Fault("port", nil, "is for checks of type http and tcp")
 	}
 	if c.Type != CheckHTTP {
 		if pathGiven {
-			r.fault("path", nil, "is for checks of type http")
+			r.Fault("path", nil, "is for checks of type http")
 		}
 		return
 	}
@@ -135,7 +136,7 @@ func readCheckTarget(r *reader, c *Check, portsGiven map[string]any) {
 		c.Path = "/"
 	}
 	if sample := templateSample(c.Path); !strings.HasPrefix(sample, "/") || strings.ContainsAny(sample, " \t\r\n") || badURL(sample) {
-		r.fault("path", c.Path, `must be the path of a URL, such as "/healthz"`)
+		r.Fault("path", c.Path, `must be the path of a URL, such as "/healthz"`)
 	}
 }
 
@@ -145,8 +146,8 @@ func badURL(path string) bool {
 }
 
 // readCheckPort reads a port, which may be written as a number in quotes, too.
-func readCheckPort(r *reader, c *Check, portsGiven map[string]any) {
-	v, ok := r.take("port")
+func readCheckPort(r *document.Reader, c *Check, portsGiven map[string]any) {
+	v, ok := r.Take("port")
 	if !ok {
 		return
 	}
@@ -157,14 +158,14 @@ func readCheckPort(r *reader, c *Check, portsGiven map[string]any) {
 			return
 		}
 		if CheckName(name) == nil {
-			r.fault("port", name, "the service has no port of that name; add it to ports")
+			r.Fault("port", name, "the service has no port of that name; add it to ports")
 			return
 		}
 		v = json.Number(name)
 	}
-	n, ok := asWhole(v, 1, 65535)
+	n, ok := document.AsWhole(v, 1, 65535)
 	if !ok {
-		r.fault("port", v, "must be the name of one of the service's ports, or a number from 1 to 65535")
+		r.Fault("port", v, "must be the name of one of the service's ports, or a number from 1 to 65535")
 		return
 	}
 	c.Port = json.Number(fmt.Sprint(n))
@@ -181,10 +182,10 @@ func (c Check) render(at string, one func(where, text string) string) Check {
 }
 
 // readReadyTimeout reads how long a service may take to become ready.
-func readReadyTimeout(r *reader, into *quantity.Duration) {
-	r.duration("ready_timeout", into)
+func readReadyTimeout(r *document.Reader, into *quantity.Duration) {
+	r.Duration("ready_timeout", into)
 	if *into <= 0 {
-		r.fault("ready_timeout", into.String(), "must be more than 0s")
+		r.Fault("ready_timeout", into.String(), "must be more than 0s")
 	}
 }
 

@@ -1,151 +1,35 @@
 package service
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
-	"math"
-	"path/filepath"
-	"strings"
-	"time"
-
-	"github.com/pelletier/go-toml/v2"
-	"go.yaml.in/yaml/v3"
-
+	"github.com/cloudname/nodee/internal/document"
 	"github.com/cloudname/nodee/internal/fault"
 )
 
 // Format is a way to write a spec. The keys are the same in all of them.
-type Format string
+type Format = document.Format
 
 // The formats of a spec.
 const (
-	JSON Format = "json"
-	TOML Format = "toml"
-	YAML Format = "yaml"
+	JSON = document.JSON
+	TOML = document.TOML
+	YAML = document.YAML
 )
 
 // FormatOf tells the format of a file by its name.
-func FormatOf(name string) (Format, error) {
-	switch ext := strings.ToLower(filepath.Ext(name)); ext {
-	case ".json":
-		return JSON, nil
-	case ".toml":
-		return TOML, nil
-	case ".yaml", ".yml":
-		return YAML, nil
-	default:
-		return "", fmt.Errorf("cannot tell the format of %s: its name must end in .toml, .yaml, .yml or .json", name)
-	}
-}
+func FormatOf(name string) (Format, error) { return document.FormatOf(name) }
 
 // Decode reads a spec, fills in the defaults and checks all that can be checked without
 // looking at a host. The error is fault.Malformed when data is not of the format at all;
 // otherwise fault.Invalid with every fault, each location behind prefix ("body.").
 func Decode(data []byte, format Format, prefix string) (Spec, error) {
-	table, err := parse(data, format)
+	table, err := document.Parse(data, format, "the spec")
 	if err != nil {
-		return Spec{}, fault.New(fault.Malformed, "malformed-"+string(format),
-			"the spec cannot be read as %s: %w", strings.ToUpper(string(format)), err)
+		return Spec{}, err
 	}
-	var faults []fault.Field
-	s := read(newReader(prefix, table, &faults))
-	if err := fault.Fields("the spec cannot be used", faults); err != nil {
+	r := document.NewReader(prefix, table)
+	s := Read(r)
+	if err := fault.Fields("the spec cannot be used", r.Faults()); err != nil {
 		return Spec{}, err
 	}
 	return s, nil
-}
-
-// parse reads data into a tree of tables. Its errors never repeat the data, which may hold secrets.
-func parse(data []byte, format Format) (map[string]any, error) {
-	switch format {
-	case TOML:
-		var table map[string]any
-		err := toml.Unmarshal(data, &table)
-		if e, ok := errors.AsType[*toml.DecodeError](err); ok {
-			line, column := e.Position()
-			return nil, fmt.Errorf("line %d, column %d: %s", line, column, strings.TrimPrefix(e.Error(), "toml: "))
-		}
-		return normalTable(table), err
-	case YAML:
-		var v any
-		if err := yaml.Unmarshal(data, &v); err != nil {
-			return nil, errors.New(strings.TrimPrefix(err.Error(), "yaml: "))
-		}
-		return asTable(normal(v))
-	default:
-		d := json.NewDecoder(bytes.NewReader(data))
-		d.UseNumber()
-		var v any
-		if err := d.Decode(&v); err != nil {
-			return nil, jsonError(data, err)
-		}
-		if _, err := d.Token(); err != io.EOF {
-			return nil, errors.New("there is more behind its end")
-		}
-		return asTable(v)
-	}
-}
-
-func asTable(v any) (map[string]any, error) {
-	if table, ok := v.(map[string]any); ok {
-		return table, nil
-	}
-	return nil, fmt.Errorf("expected a table of keys and values, not %s", kindOf(v))
-}
-
-// jsonError says where JSON is broken, by line and column, as people count.
-func jsonError(data []byte, err error) error {
-	offset := int64(len(data))
-	what := "it ends too early"
-	if e, ok := errors.AsType[*json.SyntaxError](err); ok && !errors.Is(err, io.ErrUnexpectedEOF) {
-		offset, what = e.Offset, e.Error()
-	}
-	before := data[:min(offset, int64(len(data)))]
-	line := bytes.Count(before, []byte("\n")) + 1
-	column := len(before) - bytes.LastIndexByte(before, '\n') - 1
-	return fmt.Errorf("line %d, column %d: %s", line, column, what)
-}
-
-func normalTable(t map[string]any) map[string]any {
-	out := make(map[string]any, len(t))
-	for k, v := range t {
-		out[k] = normal(v)
-	}
-	return out
-}
-
-// normal turns what TOML and YAML decode to into what JSON does.
-func normal(v any) any {
-	switch v := v.(type) {
-	case map[string]any:
-		return normalTable(v)
-	case map[any]any:
-		out := make(map[string]any, len(v))
-		for k, e := range v {
-			out[fmt.Sprint(k)] = normal(e)
-		}
-		return out
-	case []any:
-		out := make([]any, len(v))
-		for i, e := range v {
-			out[i] = normal(e)
-		}
-		return out
-	case int, int64, uint64:
-		return json.Number(fmt.Sprint(v))
-	case float64:
-		if math.IsInf(v, 0) || math.IsNaN(v) {
-			return v
-		}
-		b, _ := json.Marshal(v)
-		return json.Number(b)
-	case time.Time:
-		return v.Format(time.RFC3339Nano)
-	case fmt.Stringer: // TOML's local dates and times
-		return v.String()
-	}
-	return v
 }

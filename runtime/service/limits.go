@@ -1,6 +1,7 @@
 package service
 
 import (
+	"github.com/cloudname/nodee/internal/document"
 	"github.com/cloudname/nodee/internal/quantity"
 )
 
@@ -23,17 +24,17 @@ const (
 	mostFiles   = 1 << 30
 )
 
-func readLimits(r *reader) (l Limits) {
-	if r.size("memory", &l.Memory) && l.Memory < leastMemory {
-		r.fault("memory", l.Memory.String(), "must be 1MiB at least; leave it out for no limit")
+func readLimits(r *document.Reader) (l Limits) {
+	if r.Size("memory", &l.Memory) && l.Memory < leastMemory {
+		r.Fault("memory", l.Memory.String(), "must be 1MiB at least; leave it out for no limit")
 	}
-	r.number("cpu", &l.CPU, leastCPU, mostCPU)
-	r.whole("pids", &l.PIDs, 1, mostPIDs)
-	r.whole("nofile", &l.NoFile, leastFiles, mostFiles)
+	r.Number("cpu", &l.CPU, leastCPU, mostCPU)
+	r.Whole("pids", &l.PIDs, 1, mostPIDs)
+	r.Whole("nofile", &l.NoFile, leastFiles, mostFiles)
 	var core quantity.Size
-	if r.size("core", &core) {
+	if r.Size("core", &core) {
 		l.Core = &core
 	}
-	r.finish()
+	r.Finish()
 	return l
 }

@@ -1,6 +1,9 @@
 package service
 
-import "github.com/cloudname/nodee/internal/quantity"
+import (
+	"github.com/cloudname/nodee/internal/document"
+	"github.com/cloudname/nodee/internal/quantity"
+)
 
 // Logs says how much is kept of what a service writes, for each of its two streams.
 type Logs struct {
@@ -22,15 +25,15 @@ const (
 	leastOfAge = 1e9 // times are known to a second
 )
 
-func readLogs(r *reader, l *Logs) {
-	if r.size("max_size", &l.MaxSize) && (l.MaxSize < leastLog || l.MaxSize > mostLog) {
-		r.fault("max_size", l.MaxSize, "must be from %s to %s", quantity.Size(leastLog), quantity.Size(mostLog))
+func readLogs(r *document.Reader, l *Logs) {
+	if r.Size("max_size", &l.MaxSize) && (l.MaxSize < leastLog || l.MaxSize > mostLog) {
+		r.Fault("max_size", l.MaxSize, "must be from %s to %s", quantity.Size(leastLog), quantity.Size(mostLog))
 	}
-	r.whole("keep", &l.Keep, 0, mostKept)
-	r.duration("max_age", &l.MaxAge)
+	r.Whole("keep", &l.Keep, 0, mostKept)
+	r.Duration("max_age", &l.MaxAge)
 	if l.MaxAge != 0 && l.MaxAge < leastOfAge {
-		r.fault("max_age", l.MaxAge, "must be 0s, for whatever age, or at least %s", quantity.Duration(leastOfAge))
+		r.Fault("max_age", l.MaxAge, "must be 0s, for whatever age, or at least %s", quantity.Duration(leastOfAge))
 	}
-	r.truth("compress", &l.Compress)
-	r.finish()
+	r.Truth("compress", &l.Compress)
+	r.Finish()
 }

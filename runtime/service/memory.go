@@ -1,12 +1,16 @@
 package service
 
-import "math"
+import (
+	"math"
+
+	"github.com/cloudname/nodee/internal/document"
+)
 
 // readMemory takes what the memory guard goes by.
-func readMemory(r *reader, s *Spec) {
-	r.whole("value", &s.Value, 0, math.MaxInt32)
-	r.size("memory_expected", &s.MemoryExpected)
-	if r.size("memory_peak", &s.MemoryPeak) && s.MemoryPeak > 0 && s.MemoryPeak < s.MemoryExpected {
-		r.fault("memory_peak", s.MemoryPeak.String(), "must not be less than memory_expected, which is %s", s.MemoryExpected)
+func readMemory(r *document.Reader, s *Spec) {
+	r.Whole("value", &s.Value, 0, math.MaxInt32)
+	r.Size("memory_expected", &s.MemoryExpected)
+	if r.Size("memory_peak", &s.MemoryPeak) && s.MemoryPeak > 0 && s.MemoryPeak < s.MemoryExpected {
+		r.Fault("memory_peak", s.MemoryPeak.String(), "must not be less than memory_expected, which is %s", s.MemoryExpected)
 	}
 }

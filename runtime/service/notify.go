@@ -1,6 +1,9 @@
 package service
 
-import "github.com/cloudname/nodee/internal/quantity"
+import (
+	"github.com/cloudname/nodee/internal/document"
+	"github.com/cloudname/nodee/internal/quantity"
+)
 
 // Notify says what a service tells of itself, in the way of systemd's sd_notify, that matters
 // to whether it is ready and lives. What else it tells is taken from every service.
@@ -9,15 +12,15 @@ type Notify struct {
 	Watchdog quantity.Duration `json:"watchdog"` // it lives as long as WATCHDOG=1 comes that often; 0: it need not say so
 }
 
-func readNotify(r *reader, n *Notify) {
-	sub, ok := r.sub("notify")
+func readNotify(r *document.Reader, n *Notify) {
+	sub, ok := r.Sub("notify")
 	if !ok {
 		return
 	}
-	sub.truth("ready", &n.Ready)
-	sub.duration("watchdog", &n.Watchdog)
+	sub.Truth("ready", &n.Ready)
+	sub.Duration("watchdog", &n.Watchdog)
 	if n.Watchdog > 0 && n.Watchdog.Std() < shortestInterval {
-		sub.fault("watchdog", n.Watchdog.String(), "must be at least %s, or 0s for none", shortestInterval)
+		sub.Fault("watchdog", n.Watchdog.String(), "must be at least %s, or 0s for none", shortestInterval)
 	}
-	sub.finish()
+	sub.Finish()
 }

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/cloudname/nodee/artifact"
+	"github.com/cloudname/nodee/internal/document"
 )
 
 // reserved are the keys of a spec whose meaning is settled, and which are refused until
@@ -26,119 +27,119 @@ var (
 	accountForm = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$`)
 )
 
-// read takes a spec out of a table, default by default.
-func read(r *reader) Spec {
-	s := defaults()
+// Read takes a spec out of a table, default by default, as a part of what holds one; its
+// faults are left with r.
+func Read(r *document.Reader) Spec {
+	s, before := defaults(), len(r.Faults())
 	readProgram(r, &s)
-	r.texts("args", &s.Args)
+	r.Texts("args", &s.Args)
 	readOptions(r, s.Options)
 	readEnv(r, s.Env)
 	readAccount(r, "user", &s.User)
 	readAccount(r, "group", &s.Group)
-	if sub, ok := r.sub("restart"); ok {
+	if sub, ok := r.Sub("restart"); ok {
 		readRestart(sub, &s.Restart)
 	}
-	if sub, ok := r.sub("stop"); ok {
+	if sub, ok := r.Sub("stop"); ok {
 		readStop(sub, &s.Stop)
 	}
-	if sub, ok := r.sub("drain"); ok {
+	if sub, ok := r.Sub("drain"); ok {
 		s.Drain = readDrain(sub)
 	}
 	readPorts(r, s.Ports)
 	readFiles(r, &s)
-	portsGiven, _ := r.table["ports"].(map[string]any)
+	portsGiven, _ := r.Peek("ports").(map[string]any)
 	s.Checks = readChecks(r, portsGiven)
 	readNotify(r, &s.Notify)
 	readReadyTimeout(r, &s.ReadyTimeout)
 	s.DependsOn = readDependsOn(r)
 	readBounds(r, &s)
-	before := len(*r.faults)
-	r.finish(reserved...)
-	if before == len(*r.faults) && before == 0 {
+	r.Finish(reserved...)
+	if before == len(r.Faults()) {
 		checkTemplates(r, s)
 	}
 	return s
 }
 
 // readBounds takes what a service may use, write and leave behind, and what it is worth.
-func readBounds(r *reader, s *Spec) {
-	if sub, ok := r.sub("limits"); ok {
+func readBounds(r *document.Reader, s *Spec) {
+	if sub, ok := r.Sub("limits"); ok {
 		s.Limits = readLimits(sub)
 	}
-	if sub, ok := r.sub("access"); ok {
+	if sub, ok := r.Sub("access"); ok {
 		readAccess(sub, &s.Access)
 	}
-	if sub, ok := r.sub("logs"); ok {
+	if sub, ok := r.Sub("logs"); ok {
 		readLogs(sub, &s.Logs)
 	}
 	readMemory(r, s)
 }
 
-func readProgram(r *reader, s *Spec) {
-	if r.text("artifact", &s.Artifact) {
+func readProgram(r *document.Reader, s *Spec) {
+	if r.Text("artifact", &s.Artifact) {
 		if ref, err := artifact.ParseRef(s.Artifact); err != nil {
-			r.fault("artifact", s.Artifact, "%v", err)
+			r.Fault("artifact", s.Artifact, "%v", err)
 		} else {
 			s.Artifact = ref.String()
 		}
 	}
-	if r.text("sha256", &s.SHA256) {
+	if r.Text("sha256", &s.SHA256) {
 		s.SHA256 = strings.ToLower(s.SHA256)
 		if b, err := hex.DecodeString(s.SHA256); err != nil || len(b) != 32 {
-			r.fault("sha256", s.SHA256, "must be a SHA-256 digest: 64 hexadecimal digits")
+			r.Fault("sha256", s.SHA256, "must be a SHA-256 digest: 64 hexadecimal digits")
 		}
-		if r.table["artifact"] == nil {
-			r.fault("sha256", nil, "there is no artifact that it could be the digest of; add artifact")
+		if !r.Has("artifact") {
+			r.Fault("sha256", nil, "there is no artifact that it could be the digest of; add artifact")
 		}
 	}
-	readCommand(r, s, r.table["artifact"] != nil)
+	readCommand(r, s, r.Has("artifact"))
 }
 
 // readCommand goes by what was written, not by what could be read: a wrong artifact is one fault, not two.
-func readCommand(r *reader, s *Spec, inArtifact bool) {
-	if r.table["command"] == nil {
-		r.take("command")
+func readCommand(r *document.Reader, s *Spec, inArtifact bool) {
+	if !r.Has("command") {
+		r.Take("command")
 		if inArtifact {
 			s.Command = DefaultCommand
 		} else {
-			r.fault("command", nil, "is needed where there is no artifact")
+			r.Fault("command", nil, "is needed where there is no artifact")
 		}
 		return
 	}
-	if !r.text("command", &s.Command) {
+	if !r.Text("command", &s.Command) {
 		return
 	}
 	switch {
 	case s.Command == "":
-		r.fault("command", nil, "must not be empty")
+		r.Fault("command", nil, "must not be empty")
 	case inArtifact && !filepath.IsLocal(s.Command):
-		r.fault("command", s.Command, "must be a path inside the artifact, such as bin/server")
+		r.Fault("command", s.Command, "must be a path inside the artifact, such as bin/server")
 	case !inArtifact && !filepath.IsAbs(s.Command) && strings.Contains(s.Command, "/"):
-		r.fault("command", s.Command, "must be an absolute path, or a plain name that is looked up in PATH, where there is no artifact")
+		r.Fault("command", s.Command, "must be an absolute path, or a plain name that is looked up in PATH, where there is no artifact")
 	}
 }
 
-func readOptions(r *reader, into map[string]any) {
-	sub, ok := r.sub("options")
+func readOptions(r *document.Reader, into map[string]any) {
+	sub, ok := r.Sub("options")
 	if !ok {
 		return
 	}
-	sub.each(func(key string, v any) {
+	sub.Each(func(key string, v any) {
 		if !optionForm.MatchString(key) {
-			sub.fault(key, nil, "is no name of an option: letters, digits, ., _ and -, without leading dashes")
+			sub.Fault(key, nil, "is no name of an option: letters, digits, ., _ and -, without leading dashes")
 			return
 		}
 		if list, ok := v.([]any); ok {
 			for i, e := range list {
 				if !plain(e) {
-					sub.fault(fmt.Sprintf("%s[%d]", key, i), e, "must be a string or a number, not %s", kindOf(e))
+					sub.Fault(fmt.Sprintf("%s[%d]", key, i), e, "must be a string or a number, not %s", document.KindOf(e))
 				}
 			}
 			into[key] = list
 			return
 		}
 		if _, ok := v.(bool); !ok && !plain(v) {
-			sub.fault(key, v, "must be true, false, a string, a number or a list of those, not %s", kindOf(v))
+			sub.Fault(key, v, "must be true, false, a string, a number or a list of those, not %s", document.KindOf(v))
 			return
 		}
 		into[key] = v
@@ -156,24 +157,24 @@ func plain(v any) bool {
 }
 
 // readEnv shows no value in its faults: that is where secrets are.
-func readEnv(r *reader, into map[string]string) {
-	sub, ok := r.sub("env")
+func readEnv(r *document.Reader, into map[string]string) {
+	sub, ok := r.Sub("env")
 	if !ok {
 		return
 	}
-	sub.each(func(key string, v any) {
+	sub.Each(func(key string, v any) {
 		s, ok := v.(string)
 		switch {
 		case !envForm.MatchString(key):
-			sub.fault(key, nil, "is no name of a variable: letters, digits and _, not starting with a digit")
+			sub.Fault(key, nil, "is no name of a variable: letters, digits and _, not starting with a digit")
 		case strings.HasPrefix(key, "NODEE_") || key == "NOTIFY_SOCKET":
-			sub.fault(key, nil, "is set by Nodee itself; choose another name")
+			sub.Fault(key, nil, "is set by Nodee itself; choose another name")
 		case !ok:
-			sub.fault(key, nil, "must be a string, not %s; put it in quotes", kindOf(v))
+			sub.Fault(key, nil, "must be a string, not %s; put it in quotes", document.KindOf(v))
 		case strings.ContainsRune(s, 0):
-			sub.fault(key, nil, "must not hold a NUL character")
+			sub.Fault(key, nil, "must not hold a NUL character")
 		case s == mask:
-			sub.fault(key, nil, "is what a reader without the token is shown; give the value itself")
+			sub.Fault(key, nil, "is what a reader without the token is shown; give the value itself")
 		default:
 			into[key] = s
 		}
@@ -181,107 +182,107 @@ func readEnv(r *reader, into map[string]string) {
 }
 
 // readAccount takes a user or group, which may be written as a number.
-func readAccount(r *reader, key string, into *string) {
-	v, ok := r.take(key)
+func readAccount(r *document.Reader, key string, into *string) {
+	v, ok := r.Take(key)
 	if !ok {
 		return
 	}
-	if n, whole := asWhole(v, 0, math.MaxUint32-1); whole {
+	if n, whole := document.AsWhole(v, 0, math.MaxUint32-1); whole {
 		*into = fmt.Sprint(n)
 		return
 	}
 	s, ok := v.(string)
 	if !ok || !accountForm.MatchString(s) {
-		r.fault(key, v, "must be the name or number of a %s", key)
+		r.Fault(key, v, "must be the name or number of a %s", key)
 		return
 	}
 	*into = s
 }
 
-func readRestart(r *reader, p *Restart) {
+func readRestart(r *document.Reader, p *Restart) {
 	policy := string(p.Policy)
-	r.oneOf("policy", &policy, string(Always), string(OnFailure), string(Never))
+	r.OneOf("policy", &policy, string(Always), string(OnFailure), string(Never))
 	p.Policy = Policy(policy)
-	r.whole("max", &p.Max, 0, math.MaxInt32)
-	r.duration("window", &p.Window)
-	r.duration("base", &p.Base)
-	r.number("factor", &p.Factor, 1, 1000)
-	r.duration("cap", &p.Cap)
-	r.number("jitter", &p.Jitter, 0, 1)
-	r.duration("reset", &p.Reset)
-	r.wholes("success", &p.Success, 0, 255)
-	r.wholes("retry", &p.Retry, 0, 255)
-	r.wholes("fatal", &p.Fatal, 0, 255)
-	r.finish()
+	r.Whole("max", &p.Max, 0, math.MaxInt32)
+	r.Duration("window", &p.Window)
+	r.Duration("base", &p.Base)
+	r.Number("factor", &p.Factor, 1, 1000)
+	r.Duration("cap", &p.Cap)
+	r.Number("jitter", &p.Jitter, 0, 1)
+	r.Duration("reset", &p.Reset)
+	r.Wholes("success", &p.Success, 0, 255)
+	r.Wholes("retry", &p.Retry, 0, 255)
+	r.Wholes("fatal", &p.Fatal, 0, 255)
+	r.Finish()
 }
 
-func readStop(r *reader, s *Stop) {
+func readStop(r *document.Reader, s *Stop) {
 	readSignal(r, &s.Signal)
-	r.oneOf("to", &s.To, "group", "main")
-	r.duration("grace", &s.Grace)
-	r.finish()
+	r.OneOf("to", &s.To, "group", "main")
+	r.Duration("grace", &s.Grace)
+	r.Finish()
 }
 
-func readDrain(r *reader) *Drain {
+func readDrain(r *document.Reader) *Drain {
 	d := Drain{Timeout: seconds(defaultDrainTimeout)}
 	ways := 0
-	for _, given := range []bool{readSignal(r, &d.Signal), r.texts("exec", &d.Exec), r.text("http", &d.HTTP)} {
+	for _, given := range []bool{readSignal(r, &d.Signal), r.Texts("exec", &d.Exec), r.Text("http", &d.HTTP)} {
 		if given {
 			ways++
 		}
 	}
-	r.duration("timeout", &d.Timeout)
-	r.finish()
+	r.Duration("timeout", &d.Timeout)
+	r.Finish()
 	if ways != 1 {
-		r.fault("signal", nil, "exactly one of signal, exec and http is needed, there are %d", ways)
+		r.Fault("signal", nil, "exactly one of signal, exec and http is needed, there are %d", ways)
 	}
 	if d.Exec != nil {
 		if len(d.Exec) == 0 || d.Exec[0] == "" {
-			r.fault("exec", nil, "must name a command")
+			r.Fault("exec", nil, "must name a command")
 		}
 	}
 	if d.HTTP != "" {
 		u, err := url.Parse(templateSample(d.HTTP))
 		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-			r.fault("http", nil, `must be a URL such as "http://127.0.0.1:8080/drain"`)
+			r.Fault("http", nil, `must be a URL such as "http://127.0.0.1:8080/drain"`)
 		}
 	}
 	return &d
 }
 
 // readSignal takes the key signal: a name with or without SIG, of any case.
-func readSignal(r *reader, into *string) bool {
+func readSignal(r *document.Reader, into *string) bool {
 	var s string
-	if !r.text("signal", &s) {
+	if !r.Text("signal", &s) {
 		return false
 	}
 	name := strings.TrimPrefix(strings.ToUpper(s), "SIG")
 	if unix.SignalNum("SIG"+name) == 0 {
-		r.fault("signal", s, `is no signal; expected a name such as "TERM", "INT" or "USR1"`)
+		r.Fault("signal", s, `is no signal; expected a name such as "TERM", "INT" or "USR1"`)
 		return true
 	}
 	*into = name
 	return true
 }
 
-func readPorts(r *reader, into map[string]int) {
-	sub, ok := r.sub("ports")
+func readPorts(r *document.Reader, into map[string]int) {
+	sub, ok := r.Sub("ports")
 	if !ok {
 		return
 	}
 	variables, numbers := map[string]string{}, map[int]string{}
-	sub.each(func(key string, v any) {
-		n, ok := asWhole(v, 0, 65535)
+	sub.Each(func(key string, v any) {
+		n, ok := document.AsWhole(v, 0, 65535)
 		variable := PortVariable(key)
 		switch {
 		case CheckName(key) != nil:
-			sub.fault(key, nil, "%v", CheckName(key))
+			sub.Fault(key, nil, "%v", CheckName(key))
 		case !ok:
-			sub.fault(key, v, "must be a port from 1 to 65535, or 0 for one that is assigned")
+			sub.Fault(key, v, "must be a port from 1 to 65535, or 0 for one that is assigned")
 		case variables[variable] != "":
-			sub.fault(key, nil, "%s and %s would both be %s", variables[variable], key, variable)
+			sub.Fault(key, nil, "%s and %s would both be %s", variables[variable], key, variable)
 		case n != 0 && numbers[n] != "":
-			sub.fault(key, n, "%s has that port already", numbers[n])
+			sub.Fault(key, n, "%s has that port already", numbers[n])
 		default:
 			into[key] = n
 			variables[variable], numbers[n] = key, key

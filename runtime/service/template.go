@@ -11,6 +11,7 @@ import (
 	"text/template"
 	tree "text/template/parse"
 
+	"github.com/cloudname/nodee/internal/document"
 	"github.com/cloudname/nodee/internal/fault"
 )
 
@@ -190,7 +191,7 @@ func (l limited) Write(p []byte) (int, error) {
 
 // checkTemplates finds at the time of the request what would fail before every start: names
 // that do not exist. The values that a host gives are stood in for.
-func checkTemplates(r *reader, s Spec) {
+func checkTemplates(r *document.Reader, s Spec) {
 	v := Vars{Ports: map[string]int{}, Env: map[string]string{}}
 	for name := range s.Ports {
 		v.Ports[name] = 1
@@ -203,7 +204,7 @@ func checkTemplates(r *reader, s Spec) {
 	}
 	_, err := s.Render(v)
 	for _, f := range fault.FieldsOf(err) {
-		r.fault(f.Location, nil, "%s", f.Message)
+		r.Fault(f.Location, nil, "%s", f.Message)
 	}
 }
 

@@ -38,8 +38,10 @@ var Nodee = House{
 		{Name: "anchor", Rooms: []string{"runtime/anchor"}, // first of all: see its doc
 			Shuns: []string{"fmt", "context", "strconv", "strings", "sync", "errors"}},
 		{Name: "words", Rooms: []string{"internal/fault", "internal/quantity", "etc"}},
+		{Name: "document", Rooms: []string{"internal/document"},
+			On: []string{"words"}},
 		{Name: "vocabulary", Rooms: []string{"artifact", "runtime/service"},
-			On: []string{"words"}, Inside: true,
+			On: []string{"words", "document"}, Inside: true,
 			Shuns: []string{"os", "os/exec", "net", "net/http", "syscall"}},
 		{Name: "tools", Rooms: []string{"internal/group", "internal/publish", "internal/change", "internal/caller", "internal/httpget", "artifact/unpack"},
 			On: []string{"words"}},
