@@ -92,7 +92,7 @@ func (u *unit) spawn() {
 	}
 	u.rec.Start, u.rec.Handle = crand.Text(), nil
 	u.rec.Ready, u.rec.Healthy, u.rec.Condemned, u.rec.Told = false, false, nil, Told{}
-	u.exited, u.halted, u.heir = false, false, false
+	u.rec.Exited, u.halted, u.heir = false, false, false
 	err := u.listenIfNeeded()
 	if err == nil {
 		err = u.save()
@@ -172,7 +172,7 @@ func (u *unit) ended(x Exit) {
 	}
 	exit.Why = how + hint(u.rec.Spec, exit, exit.At.Sub(u.rec.StartedAt))
 	u.rec.LastExit = &exit
-	u.exited = true
+	u.rec.Exited = true
 	e := u.newEvent(service.EventExited, how)
 	e.Code, e.Signal = exit.Code, exit.Signal
 	if !u.heir || !u.told() {
@@ -250,11 +250,11 @@ func (u *unit) end() {
 			switch {
 			case err != nil: // the daemon ends
 			case found == nil:
-				u.exited, u.halted = true, true
+				u.rec.Exited, u.halted = true, true
 				u.atRest()
 			default:
 				u.rec.Handle, u.rec.HasRun, u.rec.StartedAt = found, true, time.Now().UTC()
-				u.exited, u.pid = false, u.cfg.Launcher.PID(found)
+				u.rec.Exited, u.pid = false, u.cfg.Launcher.PID(found)
 				u.watch()
 				u.halt(u.rec.Condemned.halt(u.rec.Spec.Stop))
 			}
@@ -309,7 +309,7 @@ func (u *unit) stop(ctx context.Context, handle Handle, h Halt) (killed bool, er
 
 // atRest goes on once the main process has ended and nothing of its group lives.
 func (u *unit) atRest() {
-	if !u.exited || !u.halted {
+	if !u.rec.Exited || !u.halted {
 		return
 	}
 	if u.state != Clearing && u.state != Ending || u.want.Desired != service.Running || u.want.Run > u.rec.Run {

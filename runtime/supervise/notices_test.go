@@ -91,7 +91,7 @@ func TestNeverReady(t *testing.T) {
 		w.tells("EXTEND_TIMEOUT_USEC=15000000")
 		time.Sleep(15*time.Second - 1)
 		w.expect(service.StateStarting)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		if s := w.expect(service.StateBackoff); s.LastExit.Reason != service.ReasonTimeout || !strings.Contains(s.LastExit.Why, "not ready within 35s: it has not said READY=1") {
 			t.Errorf("last exit %+v", s.LastExit)
 		}
@@ -108,7 +108,7 @@ func TestWatchdog(t *testing.T) {
 		t.Helper()
 		time.Sleep(after - 1)
 		w.expect(service.StateRunning)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		if s := w.expect(service.StateBackoff); s.LastExit.Reason != service.ReasonLiveness || !strings.Contains(s.LastExit.Why, why) {
 			t.Errorf("last exit %+v", s.LastExit)
 		}
@@ -185,7 +185,7 @@ func TestStoppingByItself(t *testing.T) {
 				}
 				time.Sleep(20*time.Second - 1)
 				is(t, w.expect(service.StateRunning), "false")
-				time.Sleep(1)
+				time.Sleep(time.Nanosecond)
 				if s := w.expect(service.StateBackoff); s.LastExit.Reason != service.ReasonLiveness || !strings.Contains(s.LastExit.Why, "STOPPING=1") {
 					t.Errorf("last exit %+v", s.LastExit)
 				}

@@ -52,6 +52,7 @@ type Record struct {
 	Held       bool           `json:"held"`        // it was kept from running, and is to run again
 
 	// Of the start above:
+	Exited    bool       `json:"exited"`              // its main process has ended, as LastExit says; its group may not have
 	Ready     bool       `json:"ready"`               // it was ready, whatever it is now
 	Healthy   bool       `json:"healthy"`             // what its readiness checks said last
 	Condemned *Condemned `json:"condemned,omitempty"` // it is being ended without anybody's wish

@@ -35,7 +35,6 @@ type unit struct {
 	outfit *Outfit
 	hurry  context.CancelFunc // ends the step under way early
 	step   int                // which step is under way; answers of earlier ones are late
-	exited bool               // the main process of rec.Start has ended
 	halted bool               // nothing of its group lives
 	heir   bool               // rec.Start is an earlier daemon's
 	timer  *time.Timer        // of a backoff, or for what is next in a vigil

@@ -145,7 +145,7 @@ func TestNotReadyInTime(t *testing.T) {
 		w.open("boot")
 		time.Sleep(30*time.Second - 1)
 		w.expect(service.StateStarting)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		s := w.expect(service.StateBackoff)
 		if s.LastExit.Reason != service.ReasonTimeout || !strings.Contains(s.LastExit.Why, "not ready within 30s: its startup check db has not passed yet: connection refused") {
 			t.Errorf("last exit %+v", s.LastExit)
@@ -276,7 +276,7 @@ func TestVigilsOverTheDaemonsRestart(t *testing.T) {
 			w.expect(service.StateStarting)
 			time.Sleep(15*time.Second - 1)
 			w.expect(service.StateStarting)
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			w.expect(service.StateBackoff)
 		})
 	})

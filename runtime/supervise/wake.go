@@ -29,7 +29,7 @@ func (u *unit) wake(ctx context.Context) {
 // ending tells whether it is recorded that, and how, the main process of rec.Start has ended,
 // while what is left of its group may not have.
 func (u *unit) ending() bool {
-	return u.rec.Start != "" && (u.rec.State == Clearing.String() || u.rec.State == Stopping.String() || u.rec.State == Ending.String())
+	return u.rec.Start != "" && u.rec.Exited
 }
 
 // wakeInNewBoot: nothing of before lives. What should run is started anew, by consider, save
@@ -48,7 +48,7 @@ func (u *unit) wakeInNewBoot() {
 		u.state, u.rec.Why = Failed, why+", and its policy is never to restart it"
 		u.settle(service.EventFailed, u.rec.Why)
 	case once && ending:
-		u.state, u.exited, u.halted = Clearing, true, true
+		u.state, u.halted = Clearing, true
 		u.atRest()
 	case once:
 		u.wakeAtRest()
@@ -118,17 +118,17 @@ func (u *unit) wakeInDoubt(err error) {
 
 // wakeEnding goes on with what the daemon was about when it ended.
 func (u *unit) wakeEnding() {
-	u.exited = true
-	if u.rec.State == Clearing.String() {
+	switch u.rec.State {
+	case Stopping.String():
+		u.state = Stopping
+	case Ending.String():
+		u.state = Ending
+	default:
 		u.state = Clearing
 		u.halt(haltNow)
 		return
 	}
-	u.state = Stopping
-	if u.rec.State == Ending.String() {
-		u.state = Ending
-	}
-	u.halt(HaltOf(u.rec.Spec.Stop))
+	u.halt(u.rec.Condemned.halt(u.rec.Spec.Stop))
 }
 
 // missed takes note of the end of a start while no daemon was there. Watch tells at once what

@@ -143,6 +143,43 @@ func TestTheDaemonsRestart(t *testing.T) {
 			w.expect(service.StateStopped)
 		})
 	})
+	t.Run("a stop goes on of one that told something meanwhile, and ended unseen", func(t *testing.T) {
+		inWorld(t, func(t *testing.T, w *world) {
+			w.stopTakes = 5 * time.Second
+			w.open("boot")
+			w.tell(service.Stopped, false)
+			w.expect(service.StateStopping)
+			w.tells("STATUS=saving")
+			synctest.Wait()
+			w.close()
+			w.end(exits(0))
+			w.open("boot")
+			s := w.expect(service.StateStopped)
+			if s.LastExit == nil || s.LastExit.Reason == "" || strings.Count(w.history(), "exited") != 1 {
+				t.Errorf("last exit %+v, history %q; want its end to be told, once", s.LastExit, w.history())
+			}
+		})
+	})
+	t.Run("an end by its checks goes on over a change of its spec", func(t *testing.T) {
+		inWorld(t, func(t *testing.T, w *world) {
+			checked(w)
+			w.stopTakes = time.Minute
+			w.says(errDown, "alive")
+			w.open("boot")
+			time.Sleep(6 * time.Second)
+			w.expect(service.StateStopping)
+			w.want.Spec.Restart.Base = quantity.Duration(7 * time.Second)
+			w.tell(service.Running, false)
+			w.expect(service.StateStopping)
+			w.close()
+			w.end(exits(0))
+			w.open("boot")
+			s := w.expect(service.StateBackoff)
+			if s.LastExit == nil || s.LastExit.Reason != service.ReasonLiveness || strings.Count(w.history(), "exited") != 1 {
+				t.Errorf("last exit %+v, history %q; want its end to be told, once", s.LastExit, w.history())
+			}
+		})
+	})
 	t.Run("a stop goes on that had ended the main process", func(t *testing.T) {
 		inWorld(t, func(t *testing.T, w *world) {
 			w.stopTakes = 5 * time.Second
@@ -297,7 +334,7 @@ func TestANewBootKeepsAnExitThatWasSeen(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
 				w.want.Spec.Restart.Policy, w.want.Desired = c.policy, c.desired
 				w.record = Record{Boot: "first", State: c.state.String(), Run: 1, Start: "s", Handle: Handle("s"), HasRun: true,
-					Spec: w.want.Spec, LastExit: &service.Exit{Code: &c.code}}
+					Spec: w.want.Spec, Exited: true, LastExit: &service.Exit{Code: &c.code}}
 				w.open("second")
 				s := w.expect(c.want)
 				if s.LastExit.Code == nil || *s.LastExit.Code != c.code || w.starts != c.starts || strings.Contains(w.history(), "exited") {
