@@ -89,6 +89,19 @@ func (l *listener) count() int {
 	return len(l.heard)
 }
 
+// last is what was heard last.
+func (l *listener) last() Notice {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.heard[len(l.heard)-1]
+}
+
+func (l *listener) believe(member bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.member = member
+}
+
 func (l *listener) await(n int) {
 	l.t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); l.count() < n; time.Sleep(time.Millisecond) {
@@ -124,7 +137,7 @@ func TestHearsWhatIsSaid(t *testing.T) {
 	for i := range 5 {
 		tell(t, c, fmt.Sprintf("STATUS=%d", i))
 		l.await(i + 1)
-		if got := *l.heard[i].Status; got != fmt.Sprint(i) {
+		if got := *l.last().Status; got != fmt.Sprint(i) {
 			t.Errorf("message %d is %q", i, got)
 		}
 	}
@@ -150,15 +163,13 @@ func TestHearsWhatIsSaid(t *testing.T) {
 
 func TestOthersAreNotBelieved(t *testing.T) {
 	l := listen(t, "one")
-	l.member = false
+	l.believe(false)
 	mine := dial(t, l.address)
 	tell(t, mine, "READY=1")
 	tell(t, mine, "READY=1\nSTATUS="+strings.Repeat("x", 2*maxMessage))
 	barrier(t, mine)
 	// Another process, whoever it is.
-	l.mu.Lock()
-	l.member = true
-	l.mu.Unlock()
+	l.believe(true)
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
