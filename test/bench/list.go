@@ -13,8 +13,8 @@ import (
 	"github.com/cloudname/nodee/internal/group"
 )
 
-// listSeconds is for how long one run asks.
-const listSeconds = 5 * time.Second
+// listTakes is for how long one run asks.
+const listTakes = 5 * time.Second
 
 // list asks for all services again and again, and a bare handler that encodes the same
 // values; then both with an ETag that still holds.
@@ -105,7 +105,7 @@ func ask(url, tag string, want int) (float64, error) {
 	client := &http.Client{Transport: &http.Transport{}}
 	defer client.CloseIdleConnections()
 	n, began := 0, time.Now()
-	for time.Since(began) < listSeconds {
+	for time.Since(began) < listTakes {
 		req, err := http.NewRequest(http.MethodGet, url, nil)
 		if err != nil {
 			return 0, err
