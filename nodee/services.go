@@ -271,13 +271,13 @@ func noService(c service.Coordinate) error {
 	return fault.New(fault.NotFound, "service-not-found", "there is no service %s on this node; nodee service list shows those there are", c)
 }
 
-// conflict tells who else has the status of a service in Cloudname.
-func (a *Agent) conflict(d store.Desire, u supervise.Status) string {
+// obstacle tells why Cloudname does not have the status of a service.
+func (a *Agent) obstacle(d store.Desire, u supervise.Status) string {
 	if a.presence == nil || u.State.Settled() {
 		return ""
 	}
-	if holder := a.presence.Conflict(d.Coordinate); holder != "" {
-		return "its status in Cloudname is that of another " + holder
+	if why := a.presence.Obstacle(d.Coordinate); why != "" {
+		return "its status in Cloudname cannot be written: " + why
 	}
 	return ""
 }
@@ -312,8 +312,8 @@ func (a *Agent) view(d store.Desire) api.Service {
 			s.Why = "it cannot be removed yet, that is tried on: " + err.Error()
 		}
 	}
-	if holder := a.conflict(d, u); holder != "" {
-		s.Why += "; " + holder
+	if obstacle := a.obstacle(d, u); obstacle != "" {
+		s.Why += "; " + obstacle
 	}
 	if u.State == service.StatePreparing {
 		s.Why += a.fetching(s.Coordinate)

@@ -73,8 +73,22 @@ type state struct {
 // second while services crash.
 const maxMessage = 200
 
-// Encode writes the status as Cloudname 2 does: two JSON values, one after the other.
+// maxStatus is how large a status may be: it shares a request with the record and the report.
+const maxStatus = MaxRequest / 4
+
+// Encode writes the status as Cloudname 2 does: two JSON values, one after the other. Where there
+// are more endpoints than fit none is written, and the message says so.
 func (s CloudnameStatus) Encode() ([]byte, error) {
+	data, err := s.encode()
+	if err != nil || len(data) <= maxStatus {
+		return data, err
+	}
+	s.Message = fmt.Sprintf("its %d endpoints are more than can be written here", len(s.Endpoints))
+	s.Endpoints = nil
+	return s.encode()
+}
+
+func (s CloudnameStatus) encode() ([]byte, error) {
 	inner, err := json.Marshal(state{s.State, cut(s.Message, maxMessage)})
 	if err != nil {
 		return nil, err

@@ -15,6 +15,7 @@ type Report struct {
 	Incarnation int32  `json:"incarnation"` // of the node when it wrote this
 	Assignment  int32  `json:"assignment"`  // the version of the assignment that is applied; -1: none
 	Units       []Unit `json:"units"`
+	Truncated   bool   `json:"units_truncated,omitempty"` // there are more than are named
 }
 
 // Unit is one unit in a report.
@@ -35,9 +36,13 @@ type Unit struct {
 // whole at each change, and a node writes little more than that in a second.
 const smallReport = 44_000
 
+// reportRoom leaves something of a request for the path and whatever else is in it.
+const reportRoom = MaxRequest - MaxRequest/16
+
 // Encode writes the report so that it fits into a request, and is small where it can be: where it
-// is too large, first the reasons become shorter; where it does not fit they and the last
-// exits are left out. More than MaxUnits are refused.
+// is too large, first the reasons become shorter; where it does not fit they and the last exits are
+// left out, then the ports, and at last, where names are as long as they can be, units. More than
+// MaxUnits are refused.
 func (r Report) Encode() ([]byte, error) {
 	r.Schema = Schema
 	if len(r.Units) > MaxUnits {
@@ -46,15 +51,22 @@ func (r Report) Encode() ([]byte, error) {
 	if r.Units == nil {
 		r.Units = []Unit{}
 	}
-	const room = MaxRequest - MaxRequest/16 // for the path and the rest of the request
-	var data []byte
-	for _, try := range []struct{ why, most int }{{1000, smallReport}, {200, smallReport}, {80, room}, {0, room}} {
-		var err error
-		if data, err = json.Marshal(r.shortened(try.why)); err != nil || len(data) <= try.most {
+	for _, try := range []struct{ why, most int }{{1000, smallReport}, {200, smallReport}, {80, reportRoom}, {0, reportRoom}} {
+		if data, err := json.Marshal(r.shortened(try.why)); err != nil || len(data) <= try.most {
 			return data, err
 		}
 	}
-	return nil, fmt.Errorf("the report of %d units has %d bytes, at most %d can be written", len(r.Units), len(data), room)
+	r = r.shortened(0)
+	for i := range r.Units {
+		r.Units[i].Ports = nil
+	}
+	for {
+		data, err := json.Marshal(r)
+		if err != nil || len(data) <= reportRoom {
+			return data, err
+		}
+		r.Units, r.Truncated = r.Units[:len(r.Units)*9/10], true
+	}
 }
 
 // shortened returns a copy whose reasons have at most so many characters; with 0 the last

@@ -182,6 +182,34 @@ func TestAReportFitsIntoARequest(t *testing.T) {
 	}
 }
 
+// Names and ports may be as long and as many as they can be: a node is not lost for that.
+func TestWhateverThereIsFits(t *testing.T) {
+	ports := map[string]int{}
+	for i := range 1500 {
+		ports[fmt.Sprintf("%s%d", strings.Repeat("p", 58), i)] = 1 + i
+	}
+	for name, longest := range map[string]int{"many ports": 3, "long names": 63} {
+		r := Report{Node: "n1"}
+		for i := range MaxUnits {
+			u := Unit{Name: fmt.Sprintf("%d%s", i, strings.Repeat("."+strings.Repeat("n", longest), 3)), Owner: "job:" + strings.Repeat("o", 3*longest), State: service.StateRunning}
+			if i < 10 {
+				u.Ports = ports
+			}
+			r.Units = append(r.Units, u)
+		}
+		b, err := r.Encode()
+		got, _ := DecodeReport(b)
+		if whole := len(got.Units) == MaxUnits; err != nil || len(b) > MaxRequest || len(got.Units) < 400 || got.Truncated == whole || whole != (longest == 3) {
+			t.Errorf("%s: %d of %d units in %d bytes, truncated %v, %v", name, len(got.Units), MaxUnits, len(b), got.Truncated, err)
+		}
+	}
+	b, err := CloudnameStatus{State: CloudnameRunning, Endpoints: Endpoints(web, "n1", ports)}.Encode()
+	got, _ := DecodeCloudname(b)
+	if err != nil || len(b) > MaxRequest || got.State != CloudnameRunning || len(got.Endpoints) != 0 || !strings.Contains(got.Message, "1500 endpoints") {
+		t.Errorf("%d bytes, %s with %d endpoints: %q, %v", len(b), got.State, len(got.Endpoints), got.Message, err)
+	}
+}
+
 // Cloudname's own library sets its two values apart by a space, has keys in any order, and
 // writes null where there is nothing.
 func TestWhatCloudnameWritesIsRead(t *testing.T) {

@@ -63,9 +63,12 @@ func Check(path string, version int32) Op {
 	return Op{Kind: KindCheck, Path: path, Version: version}
 }
 
+// Creates tells whether the operation makes a node that is not there yet.
+func (o Op) Creates() bool { return o.Kind == KindCreate || o.Kind == KindCreateEphemeral }
+
 // String names the operation without its data: "set /a at version 3".
 func (o Op) String() string {
-	if o.Kind == KindCreate || o.Kind == KindCreateEphemeral || o.Version == AnyVersion {
+	if o.Creates() || o.Version == AnyVersion {
 		return string(o.Kind) + " " + o.Path
 	}
 	return fmt.Sprintf("%s %s at version %d", o.Kind, o.Path, o.Version)

@@ -35,6 +35,8 @@ type host struct {
 	memory Memory
 
 	closes bool         // leave the cell at the end
+	forbid string       // below this nothing may be created
+	asked  int          // for how many writes it has asked
 	log    bytes.Buffer // what was said, to be read when it has ended
 
 	p    *Presence
@@ -49,7 +51,7 @@ func newHost(t *testing.T, server *memory.Server, name, id string) *host {
 // up starts a daemon's part with a client of its own; the last one's session goes on until it lapses.
 func (h *host) up() {
 	h.keeper = h.server.Keeper(timeout)
-	h.p = New(Config{Keeper: h.keeper, Cell: cell, Me: h.me, Advertise: h.me.Name, Source: h, Remember: h, Close: func() bool { return h.closes }, Log: slog.New(slog.NewTextHandler(&h.log, nil))})
+	h.p = New(Config{Keeper: guarded{h.keeper, h}, Cell: cell, Me: h.me, Advertise: h.me.Name, Source: h, Remember: h, Close: func() bool { return h.closes }, Log: slog.New(slog.NewTextHandler(&h.log, nil))})
 	ctx, cancel := context.WithCancel(h.t.Context())
 	done := make(chan error, 1)
 	go func() { done <- h.p.Run(ctx) }()

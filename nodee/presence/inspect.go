@@ -32,7 +32,7 @@ func (w *writer) doubt() {
 	for path := range w.have {
 		w.unsure[path] = true
 	}
-	for path := range w.theirs {
+	for path := range w.blocked {
 		w.unsure[path] = true
 	}
 	w.unsure[w.incarnationPath()] = true
@@ -132,12 +132,11 @@ func (w *writer) learn(path string, f finding) error {
 	case path == w.incarnationPath():
 		return nil
 	}
-	if c, told := w.told[path]; told && f.there && !mine {
-		w.theirs[path] = c
-		w.p.conflict(c, holder(f.stat.Owner))
-	} else if c, theirs := w.theirs[path]; theirs {
-		delete(w.theirs, path)
-		w.p.conflict(c, "")
+	switch {
+	case f.there && !mine && w.wanted[path]:
+		w.block(path, holder(f.stat.Owner))
+	case w.blocked[path]:
+		w.blocked[path] = false // until it is as it should be, it is said that it is not
 	}
 	switch {
 	case known:
@@ -147,12 +146,4 @@ func (w *writer) learn(path string, f finding) error {
 		delete(w.have, path)
 	}
 	return nil
-}
-
-// holder names the session that a status is of.
-func holder(session int64) string {
-	if session == 0 {
-		return "client, and does not end with a session"
-	}
-	return "session " + keeper.SessionName(session)
 }

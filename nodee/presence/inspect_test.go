@@ -131,14 +131,14 @@ func TestAPersistentStatusIsSomebodyElses(t *testing.T) {
 		w.apply(keeper.Delete(path, keeper.AnyVersion), keeper.Create(path, []byte(`"{}"{}`)))
 		h.runs(service.StateDraining)
 		time.Sleep(2 * time.Second)
-		if got := h.p.Conflict(svc(0)); w.cloudname(0) != " 0" || got == "" {
-			t.Errorf("Cloudname has %q, conflict %q", w.cloudname(0), got)
+		if got := h.p.Obstacle(svc(0)); w.cloudname(0) != " 0" || got == "" {
+			t.Errorf("Cloudname has %q, obstacle %q", w.cloudname(0), got)
 		}
 	})
 }
 
-// What is said of a conflict ends with the service, and with the session.
-func TestConflictsEnd(t *testing.T) {
+// What is said of an obstacle ends with the service, and with the session.
+func TestObstaclesEnd(t *testing.T) {
 	for name, end := range map[string]func(*host){
 		"the service is removed": func(h *host) { h.runs() },
 		"the service is stopped": func(h *host) { h.runs(service.StateStopped) },
@@ -154,13 +154,13 @@ func TestConflictsEnd(t *testing.T) {
 				w.theirs(0, 0)
 				h.runs(service.StateDraining)
 				time.Sleep(time.Second)
-				if h.p.Conflict(svc(0)) == "" {
-					t.Fatal("there is no conflict")
+				if h.p.Obstacle(svc(0)) == "" {
+					t.Fatal("there is no obstacle")
 				}
 				changed := h.p.Changed()
 				end(h)
 				time.Sleep(time.Second)
-				if got := h.p.Conflict(svc(0)); got != "" {
+				if got := h.p.Obstacle(svc(0)); got != "" {
 					t.Errorf("it is still said that %s has it", got)
 				}
 				select {

@@ -129,9 +129,12 @@ func (w *writer) flush(ctx context.Context) {
 	if ctx.Err() == nil || w.s.Context().Err() != nil || w.p.cfg.Keeper.State().Link != keeper.Connected {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushPatience)
+	leaves, patience := w.p.closes(), flushPatience
+	if leaves { // nothing else will tell the coordinator
+		patience = takePatience
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
-	leaves := w.p.closes()
 	for range flushBatches {
 		todo, err := w.todo()
 		if err == nil && len(todo)+len(w.unsure) == 0 {

@@ -84,7 +84,7 @@ type State struct {
 	Servers []string
 	Session int64
 	Holder  string // who has the name; "" unless it is taken
-	Why     string // why the node is not seen in the cell, as far as is known
+	Why     string // why the node is not seen in the cell, or not all of it, as far as is known
 }
 
 // What State adds to the links of a keeper.
@@ -96,13 +96,13 @@ const (
 // Presence keeps a node known.
 type Presence struct {
 	cfg     Config
-	changed change.Counter // of State and of Conflict
+	changed change.Counter // of State and of Obstacle
 	current current
 
 	mu        sync.Mutex
 	taken     string // the holder of our name; "" nobody else
 	since     time.Time
-	conflicts map[service.Coordinate]string
+	obstacles map[string]string // why a path cannot be written
 	leaving   bool
 	gone      bool                    // the servers have said that nothing is left of the node
 	stop      context.CancelCauseFunc // ends Run; nil before it
@@ -114,7 +114,7 @@ var errLeave = errors.New("the node leaves the cell")
 
 // New makes a presence that is nowhere yet.
 func New(cfg Config) *Presence {
-	return &Presence{cfg: cfg, conflicts: map[service.Coordinate]string{}, ended: make(chan struct{})}
+	return &Presence{cfg: cfg, obstacles: map[string]string{}, ended: make(chan struct{})}
 }
 
 // Run keeps the node known until ctx ends, and leaves the session to lapse then: whoever is
@@ -145,7 +145,7 @@ var errAgain = errors.New("the registration has changed")
 func (p *Presence) under(ctx context.Context, s keeper.Session) error {
 	p.current.set(s)
 	defer p.current.set(nil)
-	defer p.noConflicts() // nobody knows without a session
+	defer p.noObstacles() // nobody knows without a session
 	defer p.farewell(ctx, s)
 	memory, err := p.cfg.Remember.Memory()
 	if err != nil {
@@ -188,17 +188,13 @@ func (p *Presence) State() State {
 	if p.taken != "" && k.Link == keeper.Connected {
 		st.Link, st.Since, st.Holder, st.Why = NameTaken, p.since, p.taken, "another node has this node's name"
 	}
+	if st.Link == string(keeper.Connected) {
+		st.Why = p.ownObstacle()
+	}
 	return st
 }
 
-// Conflict tells who else has a service's status in Cloudname; "" nobody.
-func (p *Presence) Conflict(c service.Coordinate) string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.conflicts[c]
-}
-
-// Changed returns a channel that is closed by the next change of Conflict or of who has the name.
+// Changed returns a channel that is closed by the next change of Obstacle or of who has the name.
 func (p *Presence) Changed() <-chan struct{} { return p.changed.Changed() }
 
 func (p *Presence) nameTaken(holder string) {
@@ -215,35 +211,6 @@ func (p *Presence) nameTaken(holder string) {
 	if holder != "" {
 		p.cfg.Log.Error("the node's name is taken; services run on, unseen in the cell: give this node another name with node.name, or end the other one",
 			"node", p.cfg.Me.Name, "holder", holder)
-	}
-}
-
-// noConflicts forgets who has what.
-func (p *Presence) noConflicts() {
-	p.mu.Lock()
-	news := len(p.conflicts) > 0
-	clear(p.conflicts)
-	p.mu.Unlock()
-	if news {
-		p.changed.Bump()
-	}
-}
-
-func (p *Presence) conflict(c service.Coordinate, holder string) {
-	p.mu.Lock()
-	news := p.conflicts[c] != holder
-	if holder == "" {
-		delete(p.conflicts, c)
-	} else {
-		p.conflicts[c] = holder
-	}
-	p.mu.Unlock()
-	if !news {
-		return
-	}
-	p.changed.Bump()
-	if holder != "" {
-		p.cfg.Log.Warn("somebody else has the service's status in Cloudname; it runs on", "service", c, "holder", holder)
 	}
 }
 

@@ -213,8 +213,8 @@ func TestAStatusThatSomebodyReplacesIsTheirs(t *testing.T) {
 		}
 		h.runs(service.StateDraining)
 		time.Sleep(5 * time.Second)
-		if w.cloudname(0) != "RUNNING 1" || h.p.Conflict(svc(0)) == "" {
-			t.Errorf("Cloudname has %q, conflict %q", w.cloudname(0), h.p.Conflict(svc(0)))
+		if w.cloudname(0) != "RUNNING 1" || h.p.Obstacle(svc(0)) == "" {
+			t.Errorf("Cloudname has %q, obstacle %q", w.cloudname(0), h.p.Obstacle(svc(0)))
 		}
 	})
 }
@@ -237,15 +237,15 @@ func TestAStatusOfSomebodyElseIsLeftAlone(t *testing.T) {
 		h.up()
 		defer h.stop()
 		time.Sleep(5 * time.Second)
-		if w.cloudname(0) != "RUNNING 1" || w.cloudname(1) != "RUNNING 31001" || h.p.Conflict(svc(0)) == "" {
-			t.Errorf("Cloudname %q and %q, conflict %q", w.cloudname(0), w.cloudname(1), h.p.Conflict(svc(0)))
+		if w.cloudname(0) != "RUNNING 1" || w.cloudname(1) != "RUNNING 31001" || h.p.Obstacle(svc(0)) == "" {
+			t.Errorf("Cloudname %q and %q, obstacle %q", w.cloudname(0), w.cloudname(1), h.p.Obstacle(svc(0)))
 		}
 		if _, err := w.s.Apply(t.Context(), keeper.Delete(path, keeper.AnyVersion)); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second)
-		if w.cloudname(0) != "RUNNING 31000" || h.p.Conflict(svc(0)) != "" {
-			t.Errorf("after it has gone: %q, conflict %q", w.cloudname(0), h.p.Conflict(svc(0)))
+		if w.cloudname(0) != "RUNNING 31000" || h.p.Obstacle(svc(0)) != "" {
+			t.Errorf("after it has gone: %q, obstacle %q", w.cloudname(0), h.p.Obstacle(svc(0)))
 		}
 	})
 }

@@ -28,10 +28,9 @@ func nodeRecord(f Facts, incarnation int32, since time.Time) ([]byte, error) {
 	return n.Encode()
 }
 
-// items makes all that should be in ZooKeeper, and tells which service each status is of.
-func (p *Presence) items(f Facts, incarnation int32, since time.Time) ([]item, map[string]service.Coordinate, error) {
+// items makes all that should be in ZooKeeper.
+func (p *Presence) items(f Facts, incarnation int32, since time.Time) ([]item, error) {
 	var out []item
-	told := map[string]service.Coordinate{}
 	units := zkschema.Report{Node: p.cfg.Me.Name, Incarnation: incarnation, Assignment: -1}
 	for _, s := range f.Services {
 		units.Units = append(units.Units, s.Unit)
@@ -41,23 +40,21 @@ func (p *Presence) items(f Facts, incarnation int32, since time.Time) ([]item, m
 		}
 		data, err := zkschema.CloudnameStatus{State: state, Message: s.Unit.Why, Endpoints: zkschema.Endpoints(s.Coordinate, p.cfg.Advertise, s.Unit.Ports)}.Encode()
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		path := zkschema.Cloudname(s.Coordinate)
-		told[path] = s.Coordinate
-		out = append(out, item{path: path, data: data, lane: statuses, ephemeral: true})
+		out = append(out, item{path: zkschema.Cloudname(s.Coordinate), data: data, lane: statuses, ephemeral: true})
 	}
 	node, err := nodeRecord(f, incarnation, since)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	data, err := units.Encode()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	return append(out,
 		item{path: p.cfg.Cell.Node(p.cfg.Me.Name), data: node, lane: record, ephemeral: true, guarded: true},
-		item{path: p.cfg.Cell.Report(p.cfg.Me.Name), data: data, lane: report, guarded: true}), told, nil
+		item{path: p.cfg.Cell.Report(p.cfg.Me.Name), data: data, lane: report, guarded: true}), nil
 }
 
 // CloudnameState tells how Cloudname calls the state of a unit, and whether it is told at

@@ -98,19 +98,20 @@ const (
 
 // register registers the node under a session, however long it takes, and returns its incarnation.
 func (p *Presence) register(ctx context.Context, s keeper.Session, memory *Memory) (int32, error) {
-	for _, dir := range []string{p.cfg.Cell.Nodes(), p.cfg.Cell.Incarnations(), p.cfg.Cell.Reports()} {
-		if err := keeper.MakeParents(ctx, s, dir); err != nil {
-			return 0, wrap("make the folders of the cell", err)
-		}
-	}
 	w := keeper.NewWatch()
+	path := p.cfg.Cell.Node(p.cfg.Me.Name)
 	for {
 		incarnation, registered, err := p.tryRegister(ctx, s, memory, w)
+		why := obstacle(err)
+		if refused := (*keeper.OpError)(nil); why != "" || errors.As(err, &refused) {
+			err = nil // else it is somebody else's change
+		}
+		p.obstruct(path, why)
 		if registered || err != nil {
 			return incarnation, err
 		}
 		pause := againPause
-		if p.State().Link == NameTaken {
+		if why != "" || p.State().Link == NameTaken {
 			pause = takenPause
 		}
 		if err := await(ctx, pause, w.Ready()); err != nil {
@@ -119,8 +120,14 @@ func (p *Presence) register(ctx context.Context, s keeper.Session, memory *Memor
 	}
 }
 
-// tryRegister looks once, and does what follows. Refused or unknown outcomes are looked at anew.
+// tryRegister looks once, and does what follows. Unknown outcomes are looked at anew, as is what
+// a keeper.OpError has refused.
 func (p *Presence) tryRegister(ctx context.Context, s keeper.Session, memory *Memory, w *keeper.Watch) (int32, bool, error) {
+	for _, dir := range []string{p.cfg.Cell.Nodes(), p.cfg.Cell.Incarnations(), p.cfg.Cell.Reports()} {
+		if err := keeper.MakeParents(ctx, s, dir); err != nil {
+			return 0, false, wrap("make the folders of the cell", err)
+		}
+	}
 	node, err := look(ctx, s, p.cfg.Cell.Node(p.cfg.Me.Name), w)
 	if err != nil {
 		return 0, false, err
@@ -141,7 +148,7 @@ func (p *Presence) tryRegister(ctx context.Context, s keeper.Session, memory *Me
 		return incarnation.stat.Version, true, p.registered(memory, incarnation.stat.Version)
 	}
 	versions, err := s.Apply(ctx, v.ops...)
-	if refused := (*keeper.OpError)(nil); errors.As(err, &refused) || errors.Is(err, keeper.ErrUnknown) {
+	if errors.Is(err, keeper.ErrUnknown) {
 		return 0, false, nil
 	}
 	if err != nil {

@@ -5,13 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"path"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/cloudname/nodee/internal/keeper"
-	"github.com/cloudname/nodee/runtime/service"
 	"github.com/cloudname/nodee/zkschema"
 )
 
@@ -23,12 +20,12 @@ type writer struct {
 	since       time.Time // when it registered
 	earlier     []int64   // own earlier sessions
 
-	have   map[string]written
-	unsure map[string]bool               // what has to be looked at before it is written
-	theirs map[string]service.Coordinate // statuses that are somebody else's
-	told   map[string]service.Coordinate // whose status each path is, of those that are wanted
-	node   *keeper.Watch                 // tells when somebody changes the node's own record
-	others *keeper.Watch                 // tells when somebody changes a status that is theirs
+	have    map[string]written
+	unsure  map[string]bool // what has to be looked at before it is written
+	blocked map[string]bool // what cannot be written; false: it was said so, and is tried again
+	wanted  map[string]bool // all that should be there
+	node    *keeper.Watch   // tells when somebody changes the node's own record
+	others  *keeper.Watch   // tells when somebody changes what is theirs
 
 	pace   pace
 	cursor string
@@ -41,7 +38,7 @@ type writer struct {
 // be there still.
 func newWriter(p *Presence, s keeper.Session, incarnation int32, earlier []int64) *writer {
 	return &writer{p: p, s: s, incarnation: incarnation, earlier: earlier, have: map[string]written{}, unsure: map[string]bool{},
-		theirs: map[string]service.Coordinate{}, node: keeper.NewWatch(), others: keeper.NewWatch(),
+		blocked: map[string]bool{}, node: keeper.NewWatch(), others: keeper.NewWatch(),
 		linked: p.cfg.Keeper.State().Since, looked: time.Now()}
 }
 
@@ -94,34 +91,45 @@ func (w *writer) begin(ctx context.Context) error {
 		return err
 	}
 	if len(w.earlier) > 0 { // with a session before this one, each of them may be there
-		for path := range w.told {
-			w.unsure[path] = true
+		for path := range w.wanted {
+			if path != w.nodePath() && path != w.reportPath() {
+				w.unsure[path] = true
+			}
 		}
 	}
 	last, err := look(ctx, w.s, w.reportPath(), nil)
 	if err != nil {
 		return err
 	}
-	return w.learn(w.reportPath(), finding{last, true})
+	if err := w.learn(w.reportPath(), finding{last, true}); err != nil || !w.blocked[w.reportPath()] {
+		return err
+	}
+	w.unsure[w.reportPath()] = true // and it is heard of it when that changes
+	return nil
 }
 
 // todo finds what has to be written for what is true now.
 func (w *writer) todo() ([]edit, error) {
-	want, told, err := w.p.items(w.p.cfg.Source.Facts(), w.incarnation, w.since)
+	want, err := w.p.items(w.p.cfg.Source.Facts(), w.incarnation, w.since)
 	if err != nil {
 		return nil, err
 	}
-	w.told = told
-	for path, c := range w.theirs {
-		if _, wanted := told[path]; !wanted {
-			delete(w.theirs, path)
-			w.p.conflict(c, "")
+	w.wanted = make(map[string]bool, len(want))
+	for _, i := range want {
+		w.wanted[i.path] = true
+	}
+	for path := range w.blocked {
+		if !w.wanted[path] {
+			w.unblock(path)
 		}
 	}
-	return diff(want, w.have, func(path string) bool {
-		_, theirs := w.theirs[path]
-		return theirs || w.unsure[path]
-	}), nil
+	todo := diff(want, w.have, func(path string) bool { return w.blocked[path] || w.unsure[path] })
+	for path, still := range w.blocked {
+		if !still && !w.unsure[path] && !slices.ContainsFunc(todo, func(c edit) bool { return c.path == path }) {
+			w.unblock(path) // it is as it should be
+		}
+	}
+	return todo, nil
 }
 
 // next tells when the writer may do something, and whether there is anything to do.
@@ -208,6 +216,9 @@ func (w *writer) apply(ctx context.Context, b batch) error {
 	switch {
 	case err == nil:
 		b.applied(w.have, versions)
+		for _, c := range b.edits {
+			w.unblock(c.path)
+		}
 		return nil
 	case errors.As(err, &refused):
 		return w.refused(ctx, refused, b)
@@ -223,6 +234,8 @@ func (w *writer) apply(ctx context.Context, b batch) error {
 // refused answers the one operation because of which nothing of a batch was done.
 func (w *writer) refused(ctx context.Context, e *keeper.OpError, b batch) error {
 	switch {
+	case errors.Is(e, keeper.ErrForbidden) && e.Op.Kind != keeper.KindCheck:
+		w.block(e.Op.Path, obstacle(e))
 	case e.Op.Kind == keeper.KindCheck, e.Op.Path == w.nodePath():
 		return fmt.Errorf("%w: %w", errAgain, e)
 	case errors.Is(e, keeper.ErrNodeExists):
@@ -233,44 +246,10 @@ func (w *writer) refused(ctx context.Context, e *keeper.OpError, b batch) error 
 				w.unsure[c.path] = true
 			}
 		}
-	case errors.Is(e, keeper.ErrNoNode) && e.Op.Kind != keeper.KindSet && e.Op.Kind != keeper.KindDelete:
+	case e.Op.Creates() && (errors.Is(e, keeper.ErrNoNode) || errors.Is(e, keeper.ErrEphemeralParent)):
 		return ignore(w.makeParents(ctx, b), keeper.ErrUnavailable)
 	default:
 		w.unsure[e.Op.Path] = true
-	}
-	return nil
-}
-
-// makeParents makes the folders of all that a batch creates, in as few requests as can be: with many new
-// services, or in an empty ZooKeeper, all of them are missing.
-func (w *writer) makeParents(ctx context.Context, b batch) error {
-	known, missing := map[string]bool{"/": true}, []keeper.Op{}
-	for _, o := range b.ops {
-		if o.Kind != keeper.KindCreate && o.Kind != keeper.KindCreateEphemeral {
-			continue
-		}
-		for dir := path.Dir(o.Path); !known[dir]; dir = path.Dir(dir) {
-			_, there, err := w.s.Exists(ctx, dir, nil)
-			if err != nil {
-				return err
-			}
-			known[dir] = true
-			if there {
-				break
-			}
-			missing = append(missing, keeper.Create(dir, nil))
-		}
-	}
-	slices.SortFunc(missing, func(a, b keeper.Op) int { return strings.Compare(a.Path, b.Path) })
-	for some := range slices.Chunk(missing, keeper.MaxOps) {
-		w.pace.wrote([lanes]int{statuses: bytesOf(some...)}, time.Now())
-		_, err := w.s.Apply(ctx, some...)
-		if refused := (*keeper.OpError)(nil); errors.As(err, &refused) || errors.Is(err, keeper.ErrUnknown) {
-			return nil // others make folders too: it is looked at again with the next batch
-		}
-		if err != nil {
-			return err
-		}
 	}
 	return nil
 }
