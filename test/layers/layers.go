@@ -40,7 +40,7 @@ var Nodee = House{
 		{Name: "words", Rooms: []string{"internal/fault", "internal/quantity", "etc"}},
 		{Name: "document", Rooms: []string{"internal/document"},
 			On: []string{"words"}},
-		{Name: "vocabulary", Rooms: []string{"artifact", "runtime/service"},
+		{Name: "vocabulary", Rooms: []string{"artifact", "runtime/service", "job"},
 			On: []string{"words", "document"}, Inside: true,
 			Shuns: []string{"os", "os/exec", "net", "net/http", "syscall"}},
 		{Name: "tools", Rooms: []string{"internal/group", "internal/publish", "internal/change", "internal/caller", "internal/httpget", "artifact/unpack"},
