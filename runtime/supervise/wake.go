@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/cloudname/nodee/runtime/service"
@@ -89,7 +90,7 @@ func (u *unit) wakeStarted(ctx context.Context) {
 		}
 		u.adopt(err == nil)
 	case err == nil:
-		u.rec.Handle, u.rec.HasRun, u.rec.StartedAt = found, true, time.Now().UTC()
+		u.found(found)
 		u.adopt(true)
 		u.saveOrSay()
 	case errors.Is(err, ErrNeverStarted):
@@ -97,12 +98,32 @@ func (u *unit) wakeStarted(ctx context.Context) {
 	case errors.Is(err, ErrEnded):
 		// Saved before anything of it is cleared away: without a handle, what has left no
 		// trace would be taken for never started.
-		u.rec.Handle, u.rec.HasRun, u.rec.StartedAt = found, true, time.Now().UTC()
+		u.found(found)
 		u.state = Running
 		u.saveOrSay()
 		u.missed(ctx)
 	default:
 		u.wakeInDoubt(err)
+	}
+}
+
+// found takes note of a start whose handle was lost with the daemon before.
+func (u *unit) found(h Handle) {
+	u.rec.Handle, u.rec.HasRun, u.rec.StartedAt = h, true, time.Now().UTC()
+	u.rec.Totals.Starts++
+}
+
+// tellStart tells of the start, if the daemon before was killed before it could: the last that
+// the history has of it is then that it was prepared.
+func (u *unit) tellStart() {
+	for _, e := range slices.Backward(u.cfg.Journal.Of(u.name)) {
+		switch e.Type {
+		case service.EventStarted:
+			return
+		case service.EventPrepared:
+			u.cfg.Desires.Confirm(u.name, u.rec.Run, func() { u.event(service.EventStarted, "it was started, just before the daemon ended") })
+			return
+		}
 	}
 }
 
@@ -137,6 +158,7 @@ func (u *unit) wakeEnding() {
 func (u *unit) missed(ctx context.Context) {
 	u.state = Running
 	u.pid = u.cfg.Launcher.PID(u.rec.Handle)
+	u.tellStart()
 	short, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	exit, err := u.cfg.Launcher.Watch(short, u.rec.Handle)
@@ -157,6 +179,7 @@ func (u *unit) adopt(alive bool) {
 	u.pid = u.cfg.Launcher.PID(u.rec.Handle)
 	u.watch()
 	if alive {
+		u.tellStart()
 		u.rec.Why = "it runs on over the daemon's restart"
 		u.event(service.EventAdopted, u.rec.Why)
 	}

@@ -92,6 +92,35 @@ func TestTheDaemonsRestart(t *testing.T) {
 			}
 		})
 	})
+	t.Run("a start that was not told of is told of, once", func(t *testing.T) {
+		for name, ended := range map[string]bool{"it runs on": false, "it has ended since": true} {
+			for _, handle := range []bool{true, false} {
+				inWorld(t, func(t *testing.T, w *world) {
+					w.startTakes = time.Second
+					w.open("boot")
+					asked := w.record // when the start was asked for
+					time.Sleep(time.Second)
+					w.expect(service.StateRunning)
+					if handle {
+						asked.Handle, asked.HasRun, asked.Totals.Starts = w.record.Handle, true, 1
+					}
+					w.close()
+					if ended {
+						w.end(exits(3))
+					}
+					w.record = asked
+					i := slices.IndexFunc(w.events, func(e service.Event) bool { return e.Type == service.EventStarted })
+					w.events = slices.Delete(w.events, i, len(w.events))
+					w.open("boot")
+					w.close()
+					w.open("boot")
+					if strings.Count(w.history(), "started") != 1 || !strings.Contains(w.history(), "prepared started ") || w.record.Totals.Starts != 1 {
+						t.Errorf("%s, handle %v: %d starts, history %q", name, handle, w.record.Totals.Starts, w.history())
+					}
+				})
+			}
+		}
+	})
 	t.Run("a backoff goes on with the time that is left", func(t *testing.T) {
 		inWorld(t, func(t *testing.T, w *world) {
 			w.want.Spec.Restart.Base = quantity.Duration(20 * time.Second)
