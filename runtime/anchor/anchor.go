@@ -13,12 +13,12 @@ type anchor struct {
 	signals  <-chan os.Signal
 	children *childWatch
 
-	daemon int   // the pid of the daemon that runs; 0: none
-	line   *line // to it
-	life   int   // how many daemons there were
-	told   bool  // the daemon was passed a signal that is to end it
-	up     bool  // it said that it is up
-	ever   bool  // it, or one before it
+	daemon int            // the pid of the daemon that runs; 0: none
+	line   *line          // to it
+	life   int            // how many daemons there were
+	told   syscall.Signal // what the daemon was passed to end it; 0: nothing
+	up     bool           // it said that it is up
+	ever   bool           // it, or one before it
 	last   syscall.WaitStatus
 
 	exits int    // the file of exits; -1: no daemon has handed one over yet
@@ -37,17 +37,20 @@ func (a *anchor) run() int {
 	short := 0
 	for {
 		began := time.Now()
+		v := verdict{end: !a.ever, code: codeFailed, pause: pauseUp, short: short}
 		if err := a.start(); err != nil {
+			// Whoever starts a node is to be told so. Later the host may be short of
+			// something for a while, and the ends of services are to be noted meanwhile.
 			a.say("cannot start the daemon: " + err.Error())
-			return 1
+		} else {
+			a.serve()
+			v = judge(life{status: a.last, told: a.told != 0, up: a.up, ever: a.ever, lasted: time.Since(began), short: short})
 		}
-		a.serve()
-		v := judge(life{status: a.last, told: a.told, up: a.up, ever: a.ever, lasted: time.Since(began), short: short})
 		if v.end {
 			return v.code
 		}
 		short = v.short
-		if a.rest(v.pause); a.told {
+		if a.rest(v.pause); a.told != 0 {
 			return codeDone // while there was no daemon
 		}
 	}
@@ -77,7 +80,7 @@ func (a *anchor) start() error {
 			return err
 		}
 	}
-	a.daemon, a.line, a.life, a.told, a.up = pid, l, m.Life, false, false
+	a.daemon, a.line, a.life, a.told, a.up = pid, l, m.Life, 0, false
 	a.children.wait()
 	return nil
 }
@@ -157,11 +160,27 @@ func (a *anchor) note(pid int, status syscall.WaitStatus) {
 		return
 	}
 	group, _ := os.ReadFile("/proc/" + name + "/cgroup") // its number and its start are enough
-	a.seq++
-	text, at := Exit{a.seq, pid, s.began, uint32(status), time.Now().UnixNano(), groupIn(group)}.slot()
-	if _, err := syscall.Pwrite(a.exits, text, at); err != nil {
+	if err := a.write(Exit{0, pid, s.began, uint32(status), time.Now().UnixNano(), groupIn(group)}); err != nil {
 		a.say("cannot write down how process " + name + " ended: " + err.Error())
 	}
+}
+
+// write gives an exit the next number, and puts it in that one's slot. What another anchor has
+// written is passed over: its daemon may have taken the prefix while this one's was away.
+func (a *anchor) write(e Exit) error {
+	slot := make([]byte, SlotSize)
+	for taken := true; taken; {
+		a.seq++
+		if _, err := syscall.Pread(a.exits, slot, int64(a.seq%Slots)*SlotSize); err != nil {
+			return err
+		}
+		there, ok := ParseExit(slot)
+		taken = ok && there.Seq >= a.seq
+	}
+	e.Seq = a.seq
+	text, at := e.slot()
+	_, err := syscall.Pwrite(a.exits, text, at)
+	return err
 }
 
 const (

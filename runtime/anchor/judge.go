@@ -30,10 +30,11 @@ const (
 	pauseDown  = 10 * time.Second // the longest after one in which it was not
 )
 
-// Exit codes with which a daemon says that another one would say the same.
+// Exit codes. With the first and the last a daemon says that another one would say the same.
 const (
-	codeDone  = 0
-	codeUsage = 2
+	codeDone   = 0
+	codeFailed = 1
+	codeUsage  = 2
 )
 
 // judge decides what follows from a daemon's end.

@@ -81,6 +81,9 @@ func receive(fd int) (s said, open, done bool) {
 // hear takes what the daemon says.
 func (a *anchor) hear(s said) {
 	switch {
+	case s.word == SayUp && a.up && a.told != 0:
+		// It has replaced itself just then, and what it was told may be forgotten.
+		a.pass(a.told)
 	case s.word == SayUp:
 		a.up, a.ever = true, true
 	case s.word == SayExits && s.exits >= 0:

@@ -29,7 +29,9 @@ func (a *anchor) pass(sig os.Signal) {
 	if !ok {
 		return
 	}
-	a.told = a.told || signals[s]
+	if signals[s] {
+		a.told = s
+	}
 	if a.daemon != 0 {
 		_ = syscall.Kill(a.daemon, s) // it is not reaped yet, so the number is its own
 	}

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -12,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/cloudname/nodee/runtime/service"
 )
@@ -103,6 +106,34 @@ func TestTheAnchorStartsTheDaemonAgain(t *testing.T) {
 	}
 	if !strings.Contains(n.log.String(), "SIGKILL") {
 		t.Errorf("the log does not tell what happened:\n%s", n.log)
+	}
+}
+
+// A host that is short of something, of descriptors here, has the anchor try again.
+func TestTheAnchorWaitsUntilTheDaemonCanBeStarted(t *testing.T) {
+	n := start(t)
+	before := n.put("1.count.e2e.test", counting)
+	old := n.daemon.Pid
+	var usual unix.Rlimit
+	if err := unix.Prlimit(n.cmd.Process.Pid, unix.RLIMIT_NOFILE, nil, &usual); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Prlimit(n.cmd.Process.Pid, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: usual.Max}, nil); err != nil {
+		t.Fatal(err)
+	}
+	n.killDaemon()
+	n.until("the anchor says that it cannot", func() error {
+		if !strings.Contains(n.log.String(), "cannot start the daemon") {
+			return errors.New("it says nothing")
+		}
+		return nil
+	})
+	if err := unix.Prlimit(n.cmd.Process.Pid, unix.RLIMIT_NOFILE, &usual, nil); err != nil {
+		t.Fatal(err)
+	}
+	n.await(old)
+	if after := n.service("1.count.e2e.test"); after.PID == nil || *after.PID != *before.PID {
+		t.Errorf("pid %v; want %d", after.PID, *before.PID)
 	}
 }
 

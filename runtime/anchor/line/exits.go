@@ -84,8 +84,7 @@ func (x *Exits) Of(pid int, began uint64) (unix.WaitStatus, time.Time, bool) {
 		if i < 0 {
 			return 0, time.Time{}, false
 		}
-		slot := (from + i) / anchor.SlotSize * anchor.SlotSize
-		e, ok := anchor.ParseExit(text[slot : slot+anchor.SlotSize])
+		e, ok := exitAt(text, (from+i)/anchor.SlotSize)
 		if ok && e.PID == pid && e.Began == began {
 			return unix.WaitStatus(e.Status), time.Unix(0, e.Nanos), true
 		}
@@ -112,12 +111,19 @@ func (x *Exits) last() (seq uint64, err error) {
 
 func (x *Exits) each(f func(anchor.Exit)) error {
 	text, err := x.read()
-	for ; len(text) > 0; text = text[anchor.SlotSize:] {
-		if e, ok := anchor.ParseExit(text[:anchor.SlotSize]); ok {
+	for slot := range len(text) / anchor.SlotSize {
+		if e, ok := exitAt(text, slot); ok {
 			f(e)
 		}
 	}
 	return err
+}
+
+// exitAt reads a slot. A number that does not belong there is damage; the next exits would be
+// numbered after it.
+func exitAt(text []byte, slot int) (anchor.Exit, bool) {
+	e, ok := anchor.ParseExit(text[slot*anchor.SlotSize : (slot+1)*anchor.SlotSize])
+	return e, ok && e.Seq%anchor.Slots == uint64(slot)
 }
 
 func (x *Exits) read() ([]byte, error) {

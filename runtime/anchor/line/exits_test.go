@@ -81,3 +81,22 @@ func TestADamagedFileOfExitsIsMadeAnew(t *testing.T) {
 		t.Errorf("last exit %d, %v", last, err)
 	}
 }
+
+// A slot that says what does not belong there is no exit, and numbers none of those that come.
+func TestADamagedSlotIsPassedOver(t *testing.T) {
+	x := openExits(t, t.TempDir(), "boot")
+	put(t, x, anchor.Exit{Seq: 7, PID: 10, Began: 100})
+	put(t, x, anchor.Exit{Seq: 8, PID: 11, Began: 100})
+	if _, err := x.file.WriteAt([]byte("99999999"), 7*anchor.SlotSize); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := x.file.WriteAt([]byte("torn"), 9*anchor.SlotSize); err != nil {
+		t.Fatal(err)
+	}
+	if last, err := x.last(); err != nil || last != 8 {
+		t.Errorf("last exit %d, %v; want 8", last, err)
+	}
+	if _, _, ok := x.Of(11, 100); !ok {
+		t.Error("the exit beside it is not told")
+	}
+}
