@@ -59,6 +59,9 @@ func runAgent(ctx context.Context, cfg nodee.Config) error {
 // live is a daemon's life; g owns what it does beside. It returns what the next program goes
 // on with, if there is to be one.
 func live(ctx context.Context, g *group.Group, cfg nodee.Config) (*line.Handover, error) {
+	replace := make(chan os.Signal, 1)
+	signal.Notify(replace, syscall.SIGUSR2)
+	defer signal.Stop(replace)
 	a, err := nodee.New(ctx, cfg)
 	if err != nil {
 		return nil, err
@@ -71,7 +74,7 @@ func live(ctx context.Context, g *group.Group, cfg nodee.Config) (*line.Handover
 		return cfg.Anchor.Up()
 	})
 	g.Aside("SIGUSR2", func(ctx context.Context) error {
-		upgradeOnSignal(ctx, a, cfg.Log)
+		upgradeOnSignal(ctx, a, replace, cfg.Log)
 		return nil
 	})
 	err = errors.Join(a.Run(ctx), a.Close(context.WithoutCancel(ctx)))
@@ -86,11 +89,12 @@ func live(ctx context.Context, g *group.Group, cfg nodee.Config) (*line.Handover
 	return next, err
 }
 
-// upgradeOnSignal has the daemon replaced whenever it is sent SIGUSR2.
-func upgradeOnSignal(ctx context.Context, a *nodee.Agent, log *slog.Logger) {
-	asked := make(chan os.Signal, 1)
-	signal.Notify(asked, syscall.SIGUSR2)
-	defer signal.Stop(asked)
+// upgradeOnSignal has the daemon replaced whenever it is sent SIGUSR2. A signal that came while
+// the daemon started waits until it is up.
+func upgradeOnSignal(ctx context.Context, a *nodee.Agent, asked <-chan os.Signal, log *slog.Logger) {
+	if a.AwaitReady(ctx) != nil {
+		return // it ends before it was up
+	}
 	for {
 		select {
 		case <-asked:
