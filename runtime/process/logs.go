@@ -1,6 +1,7 @@
 package process
 
 import (
+	"errors"
 	"hash/fnv"
 	"os"
 	"slices"
@@ -13,31 +14,38 @@ import (
 // markLogs puts the mark of a start on the logs that it is given: a lock on one byte, far beyond
 // what is written, whose place says which start it is. It is there to keep nobody out. It stays
 // with the open file, which all that the start forks inherit, and tells these from who has opened
-// the same file for himself, or was given it by another start. A file system without locks
-// leaves us with the other signs.
+// the same file for himself, or was given it by another start. Whatever opens a log for the same
+// start once more, as for a helper, takes the next free byte. A file system without locks leaves
+// us with the other signs.
 func markLogs(fds []uintptr, mark string) {
-	for i, fd := range fds {
-		lock := unix.Flock_t{Type: unix.F_WRLCK, Start: placeOf(mark) + int64(2*i), Len: 1}
-		_ = unix.FcntlFlock(fd, unix.F_OFD_SETLK, &lock)
+	for _, fd := range fds {
+		lock := unix.Flock_t{Type: unix.F_WRLCK, Start: placeOf(mark), Len: 1}
+		for range marksOnLog {
+			if err := unix.FcntlFlock(fd, unix.F_OFD_SETLK, &lock); !errors.Is(err, unix.EAGAIN) {
+				break
+			}
+			lock.Start++
+		}
 	}
 }
 
-// placeOf is where a mark's lock stands on its first log; on the second one it is two bytes
-// further, so that both may be one file, and their locks are not made one.
+// marksOnLog is how often a log can be open for one start; a power of two.
+const marksOnLog = 1 << 10
+
+// placeOf is where the marks of a start begin.
 func placeOf(mark string) int64 {
 	h := fnv.New64a()
 	h.Write([]byte(mark))
-	return int64(h.Sum64()>>2|1<<61) &^ 3
+	return int64(h.Sum64()>>2|1<<61) &^ (marksOnLog - 1)
 }
 
 // bears tells whether the standard output or error of a process bears the mark of a start.
 func bears(pid int, mark string) bool { return marks(locksOf(pid), mark) }
 
-// marks tells whether the mark of a start is among the places of locks. Either of the logs may
-// have been given the other's number.
+// marks tells whether the mark of a start is among the places of locks.
 func marks(locks []int64, mark string) bool {
-	at := placeOf(mark)
-	return slices.Contains(locks, at) || slices.Contains(locks, at+2)
+	first := placeOf(mark)
+	return slices.ContainsFunc(locks, func(at int64) bool { return at&^(marksOnLog-1) == first })
 }
 
 // locksOf are the places of the locks on the standard output and error of a process, which /proc

@@ -19,8 +19,9 @@ func TestMarksOnLogs(t *testing.T) {
 		t.Cleanup(func() { f.Close() })
 		return f
 	}
-	marked, other, own := openAppend(), openAppend(), openAppend()
+	marked, helper, other, own := openAppend(), openAppend(), openAppend(), openAppend()
 	markLogs([]uintptr{marked.Fd(), marked.Fd()}, "a.1") // one file for both
+	markLogs([]uintptr{helper.Fd(), helper.Fd()}, "a.1") // the same logs, opened for a helper
 	markLogs([]uintptr{other.Fd()}, "a.2")
 	var lock unix.Flock_t
 	lock.Type = unix.F_WRLCK
@@ -45,6 +46,7 @@ func TestMarksOnLogs(t *testing.T) {
 		"was given it":                      {run(marked, marked), true},
 		"has closed its output":             {run(nil, marked), true},
 		"has closed its error":              {run(marked, nil), true},
+		"helps, and was given it as well":   {run(helper, nil), true},
 		"was given it by another start":     {run(other, other), false},
 		"has opened the same file itself":   {run(own, own), false},
 		"writes nowhere":                    {run(nil, nil), false},

@@ -50,7 +50,7 @@ var restarting = []Case{
 		if err != nil {
 			t.Fatalf("Find: %v; want what the main process left", err)
 		}
-		if killed := b.Stop(found, briefly); killed {
+		if killed := b.Stop(found, politely); killed {
 			t.Error("Stop killed a child that honours TERM")
 		}
 		b.AllDead(pids)

@@ -53,7 +53,7 @@ var stopping = []Case{
 		wantExit(t, "exit 2", b.Watch(h), 2)
 		for range 3 {
 			began := time.Now()
-			if killed := b.Stop(h, politely); killed || time.Since(began) > time.Second {
+			if killed := b.Stop(h, politely); killed || time.Since(began) > patience/2 {
 				t.Errorf("Stop of nothing: killed %v after %v", killed, time.Since(began))
 			}
 		}
