@@ -21,7 +21,7 @@ func (l *Launcher) Exec(ctx context.Context, h supervise.Handle, launch supervis
 	if err != nil {
 		return supervise.Exit{}, err
 	}
-	helper, err := l.help(s, launch)
+	helper, err := l.help(ctx, s, launch)
 	if err != nil {
 		return supervise.Exit{}, fmt.Errorf("cannot run a helper beside %s: %w", s.rec.Name, err)
 	}
@@ -38,7 +38,12 @@ func (l *Launcher) Exec(ctx context.Context, h supervise.Handle, launch supervis
 
 // help starts a helper in the group, unless the start has ended or is being stopped: then
 // nobody would look after what the helper leaves.
-func (l *Launcher) help(s *start, launch supervise.Launch) (spawned, error) {
+func (l *Launcher) help(ctx context.Context, s *start, launch supervise.Launch) (spawned, error) {
+	leave, err := l.lanes.take(ctx)
+	if err != nil {
+		return spawned{}, err
+	}
+	defer leave()
 	s.gate.Lock()
 	defer s.gate.Unlock()
 	lives, err := s.lives()

@@ -39,6 +39,7 @@ type Launcher struct {
 	exits    Exits
 
 	behind behind
+	lanes  lanes
 
 	mu     sync.Mutex
 	starts map[string]*start        // by name: those that are running or not yet stopped
@@ -83,7 +84,7 @@ func open(cfg Config, tree cgroup.Hierarchy) (*Launcher, error) {
 	features.Landlock, features.LandlockWhy = guard.Landlock()
 	return &Launcher{
 		boot: boot, prefix: cfg.PrefixHash, folder: folderOf(cfg.PrefixHash), ground: g, yard: yard, limits: limits, features: features,
-		guard: guard, exits: cfg.Exits,
+		guard: guard, exits: cfg.Exits, lanes: make(lanes, mostLanes),
 		starts: map[string]*start{}, begin: map[string]chan struct{}{},
 	}, nil
 }
@@ -106,6 +107,16 @@ func (l *Launcher) Start(ctx context.Context, key supervise.Key, launch supervis
 	if s := l.known(name); s != nil {
 		return s.rec.handle(), nil
 	}
+	leave, err := l.lanes.take(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("cannot start %s: %w", name, err)
+	}
+	defer leave()
+	return l.startAlone(ctx, key, name, launch)
+}
+
+// startAlone is Start for who is alone with the name, which is not known yet.
+func (l *Launcher) startAlone(ctx context.Context, key supervise.Key, name string, launch supervise.Launch) (supervise.Handle, error) {
 	p, err := l.yard.prepare(name)
 	if errors.Is(err, fs.ErrExist) {
 		// By itself, or by an attempt that the daemon did not survive.

@@ -21,10 +21,12 @@ func (l *Launcher) Stop(ctx context.Context, h supervise.Handle, halt supervise.
 		return false, err
 	}
 	killed, err := s.stop(ctx, halt)
+	if err == nil {
+		err = l.bury(ctx, s)
+	}
 	if err != nil {
 		return killed, fmt.Errorf("cannot stop %s: %w", s.rec.Name, err)
 	}
-	l.bury(s)
 	return killed, nil
 }
 
@@ -108,8 +110,13 @@ func (s *start) kill(ctx context.Context) error {
 }
 
 // bury removes the group of a start that was stopped, or leaves that for later when the
-// kernel is not done with it yet.
-func (l *Launcher) bury(s *start) {
+// kernel is not done with it yet. It does so also when ctx is over: what has ended has ended.
+func (l *Launcher) bury(ctx context.Context, s *start) error {
+	leave, err := l.lanes.take(context.WithoutCancel(ctx))
+	if err != nil {
+		return err
+	}
+	defer leave()
 	s.letGo()
 	l.behind.remove(limited{s.group, l.limits, s.rec.Name})
 	l.mu.Lock()
@@ -118,6 +125,7 @@ func (l *Launcher) bury(s *start) {
 	if s.seen && l.starts[s.rec.Name] == s {
 		delete(l.starts, s.rec.Name)
 	}
+	return nil
 }
 
 // handOut returns how a start ended. It is forgotten once that was told and it was stopped.
