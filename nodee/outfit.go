@@ -133,8 +133,11 @@ func (o outfitter) Prepare(ctx context.Context, j supervise.Job) (supervise.Outf
 	if err := rundir.Prepare(o.a.dirs, c.Path(), owner); err != nil {
 		return out, err
 	}
-	o.a.logs.Prepare(ctx, o.a.logDir(c))
-	return out, o.a.fill(ctx, c, j, r, owner)
+	if err := o.a.fill(ctx, c, j, r, owner); err != nil {
+		return out, err
+	}
+	o.a.logs.Prepare(ctx, o.a.logDir(c)) // last: its files are looked for only so long
+	return out, nil
 }
 
 // baseEnv is what every service finds in its environment.

@@ -3,6 +3,7 @@ package output
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -27,6 +28,7 @@ type facts struct {
 	id   fileID
 	mode fs.FileMode
 	size int64
+	used int64 // bytes that it takes up
 	gid  int
 }
 
@@ -42,11 +44,14 @@ func lookAt(f *os.File) (facts, error) {
 
 func statx(dir int, path string, flags int) (facts, error) {
 	var st unix.Statx_t
-	const mask = unix.STATX_TYPE | unix.STATX_INO | unix.STATX_SIZE | unix.STATX_GID | unix.STATX_BTIME
+	const mask = unix.STATX_TYPE | unix.STATX_INO | unix.STATX_SIZE | unix.STATX_BLOCKS | unix.STATX_GID | unix.STATX_BTIME
 	if err := unix.Statx(dir, path, flags, mask, &st); err != nil {
 		return facts{}, &fs.PathError{Op: "statx", Path: path, Err: err}
 	}
-	f := facts{id: fileID{Dev: unix.Mkdev(st.Dev_major, st.Dev_minor), Ino: st.Ino}, size: int64(st.Size), gid: int(st.Gid)}
+	f := facts{
+		id:   fileID{Dev: unix.Mkdev(st.Dev_major, st.Dev_minor), Ino: st.Ino},
+		size: int64(st.Size), used: int64(st.Blocks) * 512, gid: int(st.Gid),
+	}
 	if st.Mask&unix.STATX_BTIME != 0 {
 		f.id.Born = time.Unix(st.Btime.Sec, int64(st.Btime.Nsec)).UnixNano()
 	}
@@ -91,6 +96,20 @@ func openPlain(dir, name string, flag int) (*os.File, fileID, error) {
 		return nil, fileID{}, err
 	}
 	return f, there.id, nil
+}
+
+// plainly is what a file of the daemon's own is opened with: a link that a service has put in
+// its place is not followed, and the writer of a fifo not waited for.
+const plainly = unix.O_NOFOLLOW | unix.O_NONBLOCK
+
+// readBeside reads a small file of the daemon's own in the log folder.
+func readBeside(path string) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|plainly, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(f)
 }
 
 // strange says that something else stands where the log should be.

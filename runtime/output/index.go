@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"sort"
 	"time"
 
@@ -29,32 +30,33 @@ const (
 // exact to the second over the last hours of writing, and thinner before. Lost points are
 // no harm: who asks for a time is then given more than that.
 type index struct {
-	path    string
-	written int64 // points in the file
-	last    point // the zero point: there is none
-	pending []point
+	dir, stream string
+	written     int64 // points in the file
+	last        point // the zero point: there is none
+	pending     []point
 }
 
-// openIndex reads the end of an index, if there is one.
-func openIndex(path string) (index, error) {
-	x := index{path: path}
-	f, err := os.Open(path)
+func (x *index) path() string { return filepath.Join(x.dir, "."+x.stream+".index") }
+
+// open reads the end of an index, if there is one.
+func (x *index) open() error {
+	f, err := os.OpenFile(x.path(), os.O_RDONLY|plainly, 0)
 	if errors.Is(err, fs.ErrNotExist) {
-		return x, nil
+		return nil
 	}
 	if err != nil {
-		return x, fmt.Errorf("cannot open the index of a log: %w", err)
+		return fmt.Errorf("cannot open the index of a log: %w", err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return x, fmt.Errorf("cannot open the index of a log: %w", err)
+		return fmt.Errorf("cannot open the index of a log: %w", err)
 	}
 	if x.written = info.Size() / pointSize; x.written == 0 {
-		return x, nil
+		return nil
 	}
 	x.last, err = readPoint(f, x.written-1)
-	return x, err
+	return err
 }
 
 func readPoint(f *os.File, n int64) (point, error) {
@@ -104,7 +106,7 @@ func (x *index) flush() error {
 	if len(x.pending) == 0 {
 		return nil
 	}
-	f, err := os.OpenFile(x.path, os.O_WRONLY|os.O_CREATE, 0o644)
+	f, err := os.OpenFile(x.path(), os.O_WRONLY|os.O_CREATE|plainly, 0o644)
 	if err != nil {
 		return fmt.Errorf("cannot write the index of a log: %w", err)
 	}
@@ -139,7 +141,7 @@ func (x *index) rewrite(change func(point) (point, bool)) error {
 	if err := x.flush(); err != nil {
 		return err
 	}
-	b, err := os.ReadFile(x.path)
+	b, err := readBeside(x.path())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -152,7 +154,7 @@ func (x *index) rewrite(change func(point) (point, bool)) error {
 			kept = append(kept, p)
 		}
 	}
-	if err := publish.Atomic(x.path, encodePoints(kept), 0o644); err != nil {
+	if err := publish.Atomic(x.path(), encodePoints(kept), 0o644); err != nil {
 		return err
 	}
 	x.written = int64(len(kept))
@@ -172,7 +174,7 @@ func (x *index) at(t time.Time) (int64, error) {
 	if x.written == 0 {
 		return 0, nil
 	}
-	f, err := os.Open(x.path)
+	f, err := os.OpenFile(x.path(), os.O_RDONLY|plainly, 0)
 	if err != nil {
 		return 0, fmt.Errorf("cannot open the index of a log: %w", err)
 	}

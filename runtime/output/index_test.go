@@ -11,12 +11,12 @@ import (
 
 var began = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 
-func mustIndex(t interface{ Fatal(...any) }, path string) *index {
-	x, err := openIndex(path)
-	if err != nil {
+func mustIndex(t interface{ Fatal(...any) }, dir string) *index {
+	x := &index{dir: dir, stream: "test"}
+	if err := x.open(); err != nil {
 		t.Fatal(err)
 	}
-	return &x
+	return x
 }
 
 // However the points are held, written and read back, an offset is found that was the end
@@ -24,11 +24,11 @@ func mustIndex(t interface{ Fatal(...any) }, path string) *index {
 func TestTheIndexFindsTheLastPointBefore(t *testing.T) {
 	dir := t.TempDir()
 	rapid.Check(t, func(rt *rapid.T) {
-		path := filepath.Join(dir, "index")
+		path := filepath.Join(dir, ".test.index")
 		if err := os.RemoveAll(path); err != nil {
 			rt.Fatal(err)
 		}
-		x := mustIndex(rt, path)
+		x := mustIndex(rt, dir)
 		var noted []point
 		now, offset := began, int64(0)
 		for range rapid.IntRange(0, 60).Draw(rt, "points") {
@@ -46,7 +46,7 @@ func TestTheIndexFindsTheLastPointBefore(t *testing.T) {
 				if err := x.flush(); err != nil {
 					rt.Fatal(err)
 				}
-				x = mustIndex(rt, path)
+				x = mustIndex(rt, dir)
 			case 1:
 				if f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0); err == nil {
 					_, _ = f.WriteString("torn")
@@ -68,7 +68,7 @@ func TestTheIndexFindsTheLastPointBefore(t *testing.T) {
 }
 
 func TestAFullIndexIsThinnedOut(t *testing.T) {
-	x := mustIndex(t, filepath.Join(t.TempDir(), "index"))
+	x := mustIndex(t, t.TempDir())
 	now := began
 	for i := int64(1); i <= 3*maxPoints; i++ {
 		now = now.Add(time.Second)
@@ -96,7 +96,7 @@ func TestAFullIndexIsThinnedOut(t *testing.T) {
 
 // A clock that was an hour ahead must not hide what is written from now on.
 func TestAClockThatIsSetBack(t *testing.T) {
-	x := mustIndex(t, filepath.Join(t.TempDir(), "index"))
+	x := mustIndex(t, t.TempDir())
 	for i, at := range []time.Duration{time.Hour, time.Hour + time.Second, time.Second, 2 * time.Second} {
 		if err := x.note(began.Add(at), int64(i+1)*100); err != nil {
 			t.Fatal(err)

@@ -25,17 +25,22 @@ type Keeper struct {
 	blunt string // why no holes can be punched; "": they can
 
 	mu     sync.Mutex
-	kept   map[string]*kept // by the path of the file
-	told   map[*kept]bool   // somebody has said that there may be news
-	queue  []*kept          // to be tended
-	nudge  chan struct{}    // there is something in told; capacity 1
-	work   chan struct{}    // there is something in queue; capacity 1
-	polled atomic.Int64     // logs that the kernel could not be asked to watch
+	kept   map[name]*kept
+	told   map[*kept]bool // somebody has said that there may be news
+	queue  []*kept        // to be tended
+	nudge  chan struct{}  // there is something in told; capacity 1
+	work   chan struct{}  // there is something in queue; capacity 1
+	polled atomic.Int64   // logs that the kernel could not be asked to watch
 }
+
+// name names a stream: its log folder, and which it is.
+type name struct{ dir, stream string }
 
 // kept is a log that is kept.
 type kept struct {
 	ledger *ledger
+	sight  sight       // the looker's alone
+	sure   atomic.Bool // the looker sees the file without being told that it may be there now
 
 	tended sync.Mutex // held while it is tended
 
@@ -59,7 +64,7 @@ const (
 // called for it to do anything but open streams.
 func NewKeeper(dir string, log *slog.Logger) *Keeper {
 	k := &Keeper{
-		log: log, kept: map[string]*kept{}, told: map[*kept]bool{},
+		log: log, kept: map[name]*kept{}, told: map[*kept]bool{},
 		nudge: make(chan struct{}, 1), work: make(chan struct{}, 1),
 		hands: hands{now: time.Now, punch: punchHole, point: func(string) {}},
 	}
@@ -99,11 +104,10 @@ func (k *Keeper) Feature() string {
 }
 
 func (k *Keeper) find(dir, stream string) *kept {
-	path := filepath.Join(dir, stream+".log")
-	q := k.kept[path]
+	q := k.kept[name{dir, stream}]
 	if q == nil {
 		q = &kept{ledger: newLedger(dir, stream)}
-		k.kept[path] = q
+		k.kept[name{dir, stream}] = q
 	}
 	return q
 }
@@ -143,14 +147,17 @@ func (q *kept) bind(b Bounds) bool {
 	return true
 }
 
-// Prepare is told that the service whose log folder is dir is about to be started, and does
-// not run. Where no holes can be punched this is when a log is rotated.
+// Prepare is told that the service whose log folder is dir is about to be started, within
+// half a minute, and does not run. It costs nothing where the logs are there, which is so at
+// each start but the first. Where no holes can be punched this is when a log is rotated.
 func (k *Keeper) Prepare(ctx context.Context, dir string) {
 	for _, stream := range []string{Stdout, Stderr} {
 		k.mu.Lock()
 		q := k.find(dir, stream)
-		k.told[q] = true
-		wake(k.nudge)
+		if !q.sure.Load() {
+			k.told[q] = true
+			wake(k.nudge)
+		}
 		k.mu.Unlock()
 		b := q.wanted()
 		if k.blunt == "" || b.MaxSize == 0 {
@@ -174,10 +181,9 @@ func (q *kept) wanted() Bounds {
 // nothing in it is touched any more. What is kept there stays.
 func (k *Keeper) Forget(dir string) {
 	for _, stream := range []string{Stdout, Stderr} {
-		path := filepath.Join(dir, stream+".log")
 		k.mu.Lock()
-		q := k.kept[path]
-		delete(k.kept, path)
+		q := k.kept[name{dir, stream}]
+		delete(k.kept, name{dir, stream})
 		if q != nil {
 			k.told[q] = true
 			wake(k.nudge)

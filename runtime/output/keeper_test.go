@@ -94,10 +94,10 @@ func TestAKeeperRotatesByItself(t *testing.T) {
 	b := Bounds{MaxSize: 16 << 10, Keep: 2, Compress: true}
 	k, s, said := keeping(t, b)
 	running(t, k)
-	text := ""
+	var text strings.Builder
 	for i := range 3 { // written when there was no file, when it was just written, and after a silence
 		part := numbered(i*800, (i+1)*800)
-		text += part
+		text.WriteString(part)
 		add(t, s, part)
 		if i == 0 {
 			k.Prepare(t.Context(), s.ledger.dir)
@@ -108,7 +108,7 @@ func TestAKeeperRotatesByItself(t *testing.T) {
 		eventually(t, "it is rotated", func() bool { return onDisk(t, s) <= b.MaxSize+2*grain })
 	}
 	back, begin, _ := all(t, s, 0)
-	if back != text[begin:] || len(archives(t, s)) != 2 {
+	if back != text.String()[begin:] || len(archives(t, s)) != 2 {
 		t.Errorf("%d bytes from %d, %d archives", len(back), begin, len(archives(t, s)))
 	}
 	// Other bounds hold at once.
@@ -217,9 +217,79 @@ func TestSilentLogsCostNothing(t *testing.T) {
 	if len(o.busy) != 0 || len(o.armed) != 1 {
 		t.Errorf("silent again, %d are busy, %d watched; want 0, 1", len(o.busy), len(o.armed))
 	}
-	o.armed[77], o.arms[k.find(s.ledger.dir, Stderr)] = k.find(s.ledger.dir, Stderr), 77
+	stderr := k.find(s.ledger.dir, Stderr)
+	o.armed[77], stderr.sight.number = stderr, 77
 	o.written([]int32{overflow})
 	if len(o.armed) != 0 || len(o.busy) != 2 {
 		t.Errorf("after lost events %d are watched, %d busy; want 0, 2", len(o.armed), len(o.busy))
+	}
+}
+
+// A log whose name goes away, and the one that its service begins at its next start, are
+// noticed by themselves: a start is told of only where there is no log.
+func TestALogThatIsReplacedIsWatchedAgain(t *testing.T) {
+	for how, away := range map[string]func(string) error{
+		"moved":   func(path string) error { return os.Rename(path, path+".old") },
+		"removed": os.Remove,
+	} {
+		k, s, _ := keeping(t, Bounds{MaxSize: 16 << 10, Keep: 2})
+		w, err := newWatcher()
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := newLooker(k, w)
+		q := k.find(s.ledger.dir, Stdout)
+		add(t, s, "one\n")
+		o.hear()
+		o.again()
+		first := q.sight.number
+		k.Prepare(t.Context(), s.ledger.dir)
+		if first == 0 || k.told[q] {
+			t.Errorf("watched as %d, and told of a start: %v; want it watched, and not told", first, k.told[q])
+		}
+		if err := away(s.path()); err != nil {
+			t.Fatal(err)
+		}
+		o.written(oneRead(t, w))
+		for range newborn {
+			o.again()
+		}
+		k.Prepare(t.Context(), s.ledger.dir)
+		if !k.told[q] {
+			t.Errorf("%s: a start that brings a new log is not told of", how)
+		}
+		o.hear()
+		add(t, s, "two\n")
+		o.again()
+		for q := k.dequeue(); q != nil; q = k.dequeue() { // which notes that it is another one
+			k.tend(t.Context(), q)
+		}
+		o.again()
+		if q.sight.number == 0 || q.sight.number == first {
+			t.Errorf("%s: the new log is watched as %d, the old one was as %d", how, q.sight.number, first)
+		}
+		add(t, s, "three\n")
+		if got := oneRead(t, w); len(got) == 0 || o.armed[got[0]] != q {
+			t.Errorf("%s: of the new log the kernel tells %v", how, got)
+		}
+		w.f.Close()
+	}
+}
+
+// oneRead reads what the kernel tells next.
+func oneRead(t *testing.T, w *watcher) []int32 {
+	t.Helper()
+	buf := make([]byte, 4<<10)
+	for end := time.Now().Add(10 * time.Second); ; {
+		if err := w.f.SetReadDeadline(end); err != nil {
+			t.Fatal(err)
+		}
+		n, err := w.f.Read(buf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := written(buf[:n]); len(got) > 0 {
+			return got
+		}
 	}
 }

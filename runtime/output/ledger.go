@@ -53,18 +53,21 @@ type ledger struct {
 	dir  string
 	name string // "stdout"
 
-	mu      sync.Mutex
+	saving sync.Mutex // held while the state is written, which may take a slow disk seconds; before mu
+
+	mu      sync.Mutex // never held while a disk is waited for to sync
 	loaded  bool
 	retired bool // the stream is no longer this ledger's: it writes nothing any more
 	saved   bool // the state on disk says the same as v
 	owed    bool // the last daemon may have died before it gave back what is below the mark
+	sought  bool // what the last daemon has given back, and could not note, was looked for
 	v       view
 	index   index
-	readers map[*Reader]bool
+	readers map[*Reader]bool // nil: nobody reads
 }
 
 func newLedger(dir, name string) *ledger {
-	return &ledger{dir: dir, name: name, v: view{era: 1}, readers: map[*Reader]bool{}}
+	return &ledger{dir: dir, name: name, v: view{era: 1}}
 }
 
 func (l *ledger) logFile() string { return l.name + ".log" }
@@ -88,14 +91,19 @@ func (l *ledger) look() (view, error) { return l.lookBeside(nil) }
 // all the same: nothing takes the offsets of what is in it.
 func (l *ledger) lookBeside(own *log) (view, error) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	if own != nil && own.era == l.v.era {
 		if f, err := lookAt(own.File); err == nil {
 			l.v.end = max(l.v.end, own.base+f.size)
 		}
 	}
+	before := l.v.era
 	err := l.refresh()
-	return l.v, err
+	v := l.v
+	l.mu.Unlock()
+	if v.era != before {
+		_ = l.save() // said by who keeps the log: a full disk is no reason not to read
+	}
+	return v, err
 }
 
 // refresh looks at the file. The lock is held, so that nobody is fooled by an older look.
@@ -124,6 +132,22 @@ func (l *ledger) refresh() error {
 		return l.begin(f, why)
 	}
 	l.v.end = l.v.base + f.size
+	return l.seek(f)
+}
+
+// seek finds, once, what was given back of the file and could not be noted: the disk was
+// full, or the power was cut.
+func (l *ledger) seek(f facts) error {
+	if l.sought || f.used >= f.size {
+		l.sought = true
+		return nil
+	}
+	given, err := hole(l.dir, l.logFile())
+	if err != nil {
+		return err
+	}
+	l.v.mark = max(l.v.mark, l.v.base+min(given, f.size))
+	l.sought = true
 	return nil
 }
 
@@ -138,8 +162,7 @@ func (l *ledger) begin(f facts, why string) error {
 	l.v.file, l.v.base, l.v.why = f.id, l.v.end, why
 	l.v.mark = l.v.base + min(given, f.size)
 	l.v.end = l.v.base + f.size
-	l.saved = false
-	_ = l.save() // said by who keeps the log: a full disk is no reason not to read
+	l.saved, l.sought = false, true
 	return nil
 }
 
@@ -156,7 +179,7 @@ func (l *ledger) load() error {
 	l.v.archives = listArchives(l.dir, l.name, found)
 	var s state
 	if slices.Contains(found, "."+l.name+".state") {
-		b, err := os.ReadFile(l.beside("state"))
+		b, err := readBeside(l.beside("state"))
 		if err != nil {
 			return fmt.Errorf("cannot read what is known of a log: %w", err)
 		}
@@ -165,8 +188,11 @@ func (l *ledger) load() error {
 		}
 		l.saved = true
 	}
-	if l.index, err = openIndex(l.beside("index")); err != nil {
-		return err
+	l.index = index{dir: l.dir, stream: l.name}
+	if slices.Contains(found, "."+l.name+".index") {
+		if err := l.index.open(); err != nil {
+			return err
+		}
 	}
 	l.v.file, l.v.base, l.v.why = s.File, s.Base, s.Why
 	l.v.mark = max(s.Given, s.Base)
@@ -189,42 +215,67 @@ func (l *ledger) sweep(found []string) {
 	}
 }
 
-// save writes the state down, if it has changed, so that it survives a power cut.
+// save writes the state down, if it has changed, so that it survives a power cut. The lock
+// must not be held: readers do not wait for the disk.
 func (l *ledger) save() error {
-	if l.saved || l.retired {
+	l.saving.Lock()
+	defer l.saving.Unlock()
+	l.mu.Lock()
+	done := l.saved || l.retired
+	s := state{File: l.v.file, Base: l.v.base, Given: l.v.mark, Why: l.v.why}
+	l.saved = true // unless it changes meanwhile
+	l.mu.Unlock()
+	if done {
 		return nil
 	}
-	b, err := json.Marshal(state{File: l.v.file, Base: l.v.base, Given: l.v.mark, Why: l.v.why})
+	b, err := json.Marshal(s)
 	if err == nil {
 		err = publish.Durable(l.beside("state"), append(b, '\n'), 0o644)
 	}
 	if err != nil {
+		l.mu.Lock()
+		l.saved = false
+		l.mu.Unlock()
 		return fmt.Errorf("cannot note what is known of a log: %w", err)
 	}
-	l.saved = true
 	return nil
 }
 
-// note writes the state down if nothing was yet.
-func (l *ledger) note() error {
+// unsaved tells whether the state on disk misses something that cannot be found out again.
+func (l *ledger) unsaved() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.loaded && !l.retired && !l.saved && l.v.mark > 0
+}
+
+// note saves what is unsaved.
+func (l *ledger) note() error {
+	if !l.unsaved() {
+		return nil
+	}
 	return l.save()
 }
 
 // renew empties the file, which the daemon has moved to archives: an era of its own making,
 // of which readers are not told.
 func (l *ledger) renew(f *os.File) error {
+	if err := l.empty(f); err != nil {
+		return fmt.Errorf("cannot begin the log anew: %w", err)
+	}
+	return l.save()
+}
+
+func (l *ledger) empty(f *os.File) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := f.Truncate(0); err != nil {
-		return fmt.Errorf("cannot begin the log anew: %w", err)
+		return err
 	}
 	st, err := lookAt(f)
 	if err != nil {
-		return fmt.Errorf("cannot begin the log anew: %w", err)
+		return err
 	}
-	return errors.Join(l.begin(st, ""), l.save())
+	return l.begin(st, "")
 }
 
 // known returns the view as it was at the last look.
@@ -242,20 +293,20 @@ func (l *ledger) holds(era int, offset int64) bool {
 	return era == l.v.era && offset >= l.v.mark
 }
 
-// raise lets the file begin at mark, if its era is still the same, and writes that down. What
-// is below may be given back then. a is the archive that holds it now, if one does.
-func (l *ledger) raise(era int, mark int64, a *archive) (bool, error) {
+// raise lets the file begin at mark, if its era is still the same. What is below may be given
+// back then. a is the archive that holds it now, if one does.
+func (l *ledger) raise(era int, mark int64, a *archive) (same bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if a != nil {
 		l.v.archives = append(slices.Clone(l.v.archives), *a)
 	}
 	if era != l.v.era || l.retired {
-		return false, nil
+		return false
 	}
 	l.v.mark = max(l.v.mark, mark)
 	l.saved = false
-	return true, l.save()
+	return true
 }
 
 // owes tells whether something may be left to be given back, repaid that it is not.
@@ -280,6 +331,8 @@ func (l *ledger) forget(a archive) {
 
 // retire ends all writing: the stream has another ledger from now on, or none.
 func (l *ledger) retire() {
+	l.saving.Lock()
+	defer l.saving.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.retired = true
@@ -296,15 +349,12 @@ func (l *ledger) sample(now time.Time) (v view, unseen, unnoted error) {
 	return l.v, nil, errors.Join(l.index.note(now, l.v.end), l.index.thin(l.v.oldest()))
 }
 
-// settle writes down what is held back.
+// settle writes down what is held back of the index.
 func (l *ledger) settle() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.retired || !l.loaded {
 		return nil
-	}
-	if l.v.mark > 0 {
-		return errors.Join(l.index.flush(), l.save())
 	}
 	return l.index.flush()
 }
@@ -320,6 +370,9 @@ func (l *ledger) written(t time.Time) (int64, error) {
 func (l *ledger) attend(r *Reader) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.readers == nil {
+		l.readers = map[*Reader]bool{}
+	}
 	l.readers[r] = true
 }
 

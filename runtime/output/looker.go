@@ -3,13 +3,15 @@ package output
 import (
 	"cmp"
 	"context"
+	"errors"
 	"time"
 )
 
 const (
 	pace = time.Second      // how often a log that is being written is looked at
 	slow = 10 * time.Second // how often one that the kernel cannot be asked to watch is
-	// newborn is how many looks a log file may take to appear after its service was prepared.
+	// newborn is how many looks a log file that is not there is given to appear: twice what it
+	// has when a service starts that the keeper is not told of.
 	newborn = 60
 	// agePace bounds how often the age of silent logs is looked at.
 	agePace = time.Minute
@@ -21,16 +23,20 @@ type looker struct {
 	k     *Keeper
 	w     *watcher        // nil: there is none
 	armed map[int32]*kept // silent, and watched
-	arms  map[*kept]int32 // the same the other way round
 	busy  map[*kept]int   // to be looked at soon; how many looks a file that is not there is given yet
 	polls map[*kept]bool  // silent, and not watched
-	ended map[*kept]int64 // where they ended at the last look
 	aging map[*kept]bool  // whose bounds have an age
 }
 
+// sight is what the looker knows of a log.
+type sight struct {
+	number int32 // under which it is armed; 0: it is not
+	era    int   // 0: it was not looked at yet
+	end    int64
+}
+
 func newLooker(k *Keeper, w *watcher) *looker {
-	return &looker{k: k, w: w, armed: map[int32]*kept{}, arms: map[*kept]int32{}, busy: map[*kept]int{},
-		polls: map[*kept]bool{}, ended: map[*kept]int64{}, aging: map[*kept]bool{}}
+	return &looker{k: k, w: w, armed: map[int32]*kept{}, busy: map[*kept]int{}, polls: map[*kept]bool{}, aging: map[*kept]bool{}}
 }
 
 // run makes the goroutine's task, which is told by events what was written.
@@ -40,7 +46,9 @@ func (o *looker) run(events <-chan []int32) func(context.Context) error {
 		for {
 			soon.set(len(o.busy) > 0, pace)
 			rarely.set(len(o.polls) > 0, slow)
-			aged.set(len(o.aging) > 0, o.agePace())
+			if len(o.aging) == 0 || !aged.on {
+				aged.set(len(o.aging) > 0, o.agePace())
+			}
 			select {
 			case <-ctx.Done():
 				o.settle()
@@ -116,60 +124,76 @@ func (o *looker) hear() {
 		if aging {
 			o.aging[q] = true
 		}
-		o.busy[q] = newborn
+		o.stir(q)
 		o.look(q)
 	}
 }
 
+// stir has a log looked at soon.
+func (o *looker) stir(q *kept) {
+	o.busy[q] = newborn
+	q.sure.Store(true)
+}
+
 // drop forgets a log.
 func (o *looker) drop(q *kept) {
-	if number, ok := o.arms[q]; ok {
-		o.w.disarm(number)
-		o.unarm(number)
-	}
+	o.disarm(q)
 	delete(o.busy, q)
 	delete(o.polls, q)
-	delete(o.ended, q)
 	delete(o.aging, q)
 	o.k.polled.Store(int64(len(o.polls)))
 }
 
-func (o *looker) unarm(number int32) {
-	delete(o.arms, o.armed[number])
-	delete(o.armed, number)
+// disarm has a log no longer watched.
+func (o *looker) disarm(q *kept) {
+	if q.sight.number != 0 {
+		o.w.disarm(q.sight.number)
+		o.unarm(q)
+	}
+}
+
+func (o *looker) unarm(q *kept) {
+	delete(o.armed, q.sight.number)
+	q.sight.number = 0
 }
 
 // written takes what the kernel tells.
 func (o *looker) written(numbers []int32) {
 	for _, number := range numbers {
 		if number == overflow {
-			for n, q := range o.armed {
-				o.w.disarm(n)
-				o.unarm(n)
-				o.busy[q] = 1
+			for _, q := range o.armed {
+				o.disarm(q)
+				o.stir(q)
 			}
 			continue
 		}
 		if q := o.armed[number]; q != nil {
-			o.unarm(number)
-			o.busy[q] = 1
+			o.unarm(q)
+			o.stir(q)
 			o.look(q)
 		}
 	}
 }
 
-// again looks at what was busy, and lets go of what is silent now.
+// again looks at what was busy, and lets go of what is silent now. A file that goes away is
+// looked for as long as one that is not there yet: its service may be starting again.
 func (o *looker) again() {
 	for q, left := range o.busy {
 		silent, missing := o.look(q)
 		switch {
 		case missing && left > 1:
 			o.busy[q] = left - 1
+			q.sure.Store(left > newborn/2)
 		case missing:
 			delete(o.busy, q)
 		case silent:
 			o.rest(q)
+		default:
+			o.busy[q] = newborn
 		}
+	}
+	if len(o.busy) == 0 {
+		o.busy = map[*kept]int{} // which was big when many services started, and would stay so
 	}
 }
 
@@ -178,16 +202,16 @@ func (o *looker) again() {
 func (o *looker) look(q *kept) (silent, missing bool) {
 	now := o.k.hands.now()
 	v, err, unnoted := q.ledger.sample(now)
+	if o.k.blunt != "" {
+		unnoted = errors.Join(unnoted, q.ledger.note()) // nobody tends it before its service starts
+	}
 	o.k.say(q, looking, cmp.Or(err, unnoted))
 	if err != nil {
+		q.sure.Store(false)
 		return true, false
 	}
-	before, known := o.ended[q]
-	o.ended[q] = v.end
-	if !known {
-		before = v.end
-	}
-	b, grown := q.wanted(), v.end-before
+	grown := o.see(q, v)
+	b := q.wanted()
 	if b.MaxSize == 0 {
 		return grown == 0, v.missing
 	}
@@ -197,7 +221,7 @@ func (o *looker) look(q *kept) (silent, missing bool) {
 		return true, false
 	}
 	s := next(h, b)
-	owes := o.k.blunt == "" && q.ledger.owes()
+	owes := o.k.blunt == "" && (q.ledger.owes() || q.ledger.unsaved())
 	switch {
 	case !owes && (s.act == rest || s.act == wait):
 	case o.k.blunt != "" && s.act != discard:
@@ -205,13 +229,25 @@ func (o *looker) look(q *kept) (silent, missing bool) {
 	default:
 		o.k.enqueue(q, grown, now)
 	}
-	return grown == 0 && s.act == rest, v.missing
+	return grown == 0 && s.act == rest && !owes, v.missing
+}
+
+// see compares a log with the last look. One that is another file now is not watched any more.
+func (o *looker) see(q *kept, v view) (grown int64) {
+	if q.sight.era != 0 {
+		grown = v.end - q.sight.end
+	}
+	if q.sight.era != v.era {
+		o.disarm(q)
+	}
+	q.sight.era, q.sight.end = v.era, v.end
+	return grown
 }
 
 // rest has a silent log watched, and looks once more: what was written before that is not
 // told.
 func (o *looker) rest(q *kept) {
-	if _, ok := o.arms[q]; !ok {
+	if q.sight.number == 0 {
 		o.watch(q)
 	}
 	if silent, _ := o.look(q); !silent {
@@ -233,7 +269,7 @@ func (o *looker) watch(q *kept) {
 	case o.w == nil || err != nil && !absent(err):
 		o.polls[q] = true
 	case err == nil:
-		o.armed[number], o.arms[q] = q, number
+		o.armed[number], q.sight.number = q, number
 	}
 	o.k.polled.Store(int64(len(o.polls)))
 }
@@ -241,7 +277,7 @@ func (o *looker) watch(q *kept) {
 // settle writes down what is held back.
 func (o *looker) settle() {
 	for q := range o.busy {
-		if err := q.ledger.settle(); err != nil {
+		if err := errors.Join(q.ledger.settle(), q.ledger.note()); err != nil {
 			o.k.say(q, looking, err)
 		}
 	}

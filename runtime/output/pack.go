@@ -31,7 +31,8 @@ type source struct {
 func (p *packer) make(ctx context.Context, l *ledger, src source, compress bool) (_ archive, err error) {
 	a := archive{start: src.from, end: src.to, file: archiveName(l.name, src.from, compress), packed: compress}
 	beside := l.beside("packing")
-	f, err := os.OpenFile(beside, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o640)
+	_ = os.Remove(beside) // left by an earlier one, or put there by somebody
+	f, err := os.OpenFile(beside, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o640)
 	if err != nil {
 		return a, fmt.Errorf("cannot make an archive: %w", err)
 	}

@@ -43,8 +43,10 @@ func hold(l *ledger, v view, b Bounds, grown int64, now time.Time) (holding, err
 }
 
 // tend brings a stream into its bounds, step by step, each planned from what there is then.
+// The start of a file is given back once only: who runs after a service that floods its log
+// would do that all the time. The next look tells whether there is more.
 func (m *hands) tend(ctx context.Context, l *ledger, b Bounds, grown int64) error {
-	for {
+	for dropped := false; ; {
 		if err := context.Cause(ctx); err != nil {
 			return err
 		}
@@ -60,9 +62,13 @@ func (m *hands) tend(ctx context.Context, l *ledger, b Bounds, grown int64) erro
 			err = m.repay(l, v)
 		}
 		s := next(h, b)
-		if err != nil || s.act == rest || s.act == wait || v.missing && s.act != discard {
+		if err != nil {
 			return err
 		}
+		if s.act == rest || s.act == wait || v.missing && s.act != discard || s.act == drop && dropped {
+			return l.note()
+		}
+		dropped = dropped || s.act == drop
 		err = m.take(ctx, l, v, b, s)
 		if errors.Is(err, errMoved) {
 			return nil // the service has truncated its log: the next look tells
@@ -142,7 +148,7 @@ func (m *hands) drop(l *ledger, f *os.File, v view, s step) error {
 // pack moves the start of the file, up to an offset, to an archive.
 func (m *hands) pack(ctx context.Context, l *ledger, f *os.File, v view, to int64, compress bool) error {
 	// Which file it is that the archives were taken from is known before the first one is made.
-	if err := l.note(); err != nil {
+	if err := l.save(); err != nil {
 		return err
 	}
 	m.point("noted")
@@ -160,11 +166,13 @@ func (m *hands) pack(ctx context.Context, l *ledger, f *os.File, v view, to int6
 
 // give gives back the file's start, up to an offset of the stream. Readers are told first,
 // then the disk, so that a zero of the hole is never taken for something that was written.
+// Where that cannot be noted, on a disk that is full, giving back is what helps: the hole
+// tells of itself.
 func (m *hands) give(l *ledger, f *os.File, v view, to int64, a *archive) error {
-	same, err := l.raise(v.era, to, a)
-	if err != nil || !same {
-		return err
+	if !l.raise(v.era, to, a) {
+		return nil
 	}
+	unnoted := l.save()
 	m.point("marked")
 	st, err := lookAt(f)
 	if err != nil {
@@ -176,13 +184,13 @@ func (m *hands) give(l *ledger, f *os.File, v view, to int64, a *archive) error 
 	// From the start: where there is a hole already, this costs nothing.
 	end := (to - v.base) / grain * grain
 	if end == 0 {
-		return nil
+		return unnoted
 	}
 	if err := m.punch(f, 0, end); err != nil {
 		return fmt.Errorf("cannot give the start of %s back to the file system: %w", l.log(), err)
 	}
 	m.point("punched")
-	return nil
+	return unnoted
 }
 
 // restart begins the file anew where no holes can be punched, before the service starts: all

@@ -97,10 +97,10 @@ func TestRotationMovesWholeLinesAndGivesBack(t *testing.T) {
 func TestOlderThanWhatIsKept(t *testing.T) {
 	b := Bounds{MaxSize: 8 << 10, Keep: 2, Compress: true}
 	k, s, _ := keeping(t, b)
-	text := ""
+	var text strings.Builder
 	for i := range 10 {
 		part := numbered(i*200, (i+1)*200)
-		text += part
+		text.WriteString(part)
 		add(t, s, part)
 		tended(t, k, s, b)
 	}
@@ -109,10 +109,10 @@ func TestOlderThanWhatIsKept(t *testing.T) {
 		t.Fatalf("%d archives are kept, want 2: %v", len(kept), kept)
 	}
 	oldest := kept[0].start
-	if back, begin, notices := all(t, s, 0); begin != oldest || back != text[oldest:] || notices != nil {
+	if back, begin, notices := all(t, s, 0); begin != oldest || back != text.String()[oldest:] || notices != nil {
 		t.Errorf("from 0: %d bytes from %d, %v; want all from %d, and nothing to tell", len(back), begin, notices, oldest)
 	}
-	if back, begin, notices := all(t, s, 5); begin != oldest || back != text[oldest:] || len(notices) != 1 || notices[0] != gone(oldest-5) {
+	if back, begin, notices := all(t, s, 5); begin != oldest || back != text.String()[oldest:] || len(notices) != 1 || notices[0] != gone(oldest-5) {
 		t.Errorf("from 5: %d bytes from %d, %v", len(back), begin, notices)
 	}
 }
@@ -275,7 +275,7 @@ func TestAFullDisk(t *testing.T) {
 	text := numbered(0, 1500)
 	add(t, s, text)
 	archives(t, s)
-	if err := os.Mkdir(s.ledger.beside("packing"), 0o700); err != nil { // nothing can be written there
+	if err := os.MkdirAll(filepath.Join(s.ledger.beside("packing"), "x"), 0o700); err != nil { // nothing can be written there
 		t.Fatal(err)
 	}
 	q := k.find(s.ledger.dir, Stdout)
@@ -288,7 +288,7 @@ func TestAFullDisk(t *testing.T) {
 	if back, _, _ := all(t, s, 0); back != text {
 		t.Errorf("%d bytes are left of %d", len(back), len(text))
 	}
-	if err := os.Remove(s.ledger.beside("packing")); err != nil {
+	if err := os.RemoveAll(s.ledger.beside("packing")); err != nil {
 		t.Fatal(err)
 	}
 	k.tend(t.Context(), q)

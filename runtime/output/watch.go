@@ -30,9 +30,12 @@ func newWatcher() (*watcher, error) {
 	return &watcher{fd, os.NewFile(uintptr(fd), "inotify")}, nil
 }
 
+// told is what a watcher is told of: that a file is written, or that its name goes away.
+const told = unix.IN_MODIFY | unix.IN_ATTRIB | unix.IN_MOVE_SELF | unix.IN_DELETE_SELF
+
 // arm asks to be told of the next write. Until then the file is known by the number.
 func (w *watcher) arm(path string) (int32, error) {
-	n, err := unix.InotifyAddWatch(w.fd, path, unix.IN_MODIFY|unix.IN_ONESHOT|unix.IN_DONT_FOLLOW)
+	n, err := unix.InotifyAddWatch(w.fd, path, told|unix.IN_ONESHOT|unix.IN_DONT_FOLLOW)
 	if err != nil {
 		return 0, fmt.Errorf("cannot watch %s: %w", path, err)
 	}
@@ -57,8 +60,12 @@ func (w *watcher) watch(ctx context.Context, to chan<- []int32) error {
 		if err != nil {
 			return fmt.Errorf("cannot watch logs: %w", err)
 		}
+		numbers := written(buf[:n])
+		if len(numbers) == 0 {
+			continue // the kernel has let go of a watch
+		}
 		select {
-		case to <- written(buf[:n]):
+		case to <- numbers:
 		case <-ctx.Done():
 			return nil
 		}
@@ -75,7 +82,7 @@ func written(events []byte) []int32 {
 		switch {
 		case mask&unix.IN_Q_OVERFLOW != 0:
 			out = append(out, overflow)
-		case mask&unix.IN_MODIFY != 0:
+		case mask&told != 0:
 			out = append(out, number)
 		}
 		events = events[min(size, len(events)):]
