@@ -5,8 +5,11 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
+	"time"
 
+	"github.com/cloudname/nodee/internal/fault"
 	"github.com/cloudname/nodee/internal/keeper"
 	"github.com/cloudname/nodee/internal/settings"
 	"github.com/cloudname/nodee/nodee/store"
@@ -82,4 +85,40 @@ func TestAServiceThatCannotBeRemovedIsLookedAfter(t *testing.T) {
 			t.Error("its removal is in the history")
 		}
 	}
+}
+
+// A PUT that comes when a removal ends makes the service anew, or is told of the removal; it
+// does not say that what it was to make is not there.
+func TestAPutMeetsARemoval(t *testing.T) {
+	a := openAgent(t, t.TempDir())
+	c, err := service.ParseCoordinate("1.web.borud.fbu")
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec, err := service.Decode([]byte(`{"command":"true"}`), service.JSON, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, end := context.WithTimeout(t.Context(), time.Second)
+	defer end()
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for ctx.Err() == nil {
+				if _, _, err := a.PutService(t.Context(), c, spec, false); err != nil && fault.SlugOf(err) != "being-removed" {
+					t.Errorf("put: %v", err)
+					return
+				}
+			}
+		})
+		all.Go(func() {
+			for ctx.Err() == nil {
+				if err := a.RemoveService(t.Context(), c, false); err != nil && fault.KindOf(err) != fault.NotFound {
+					t.Errorf("remove: %v", err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
 }

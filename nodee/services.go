@@ -40,7 +40,9 @@ func (a *Agent) PutService(ctx context.Context, c service.Coordinate, spec servi
 	var d store.Desire
 	if exists {
 		d, err = a.change(ctx, c, spec, assigned, start)
-	} else {
+		exists = fault.KindOf(err) != fault.NotFound // its removal may have come to its end just now
+	}
+	if !exists {
 		d = first(c, spec, assigned, start)
 		d.By, d.AskedAt = caller.Of(ctx), d.CreatedAt
 		d, err = a.desires.Create(d, a.note)
@@ -215,7 +217,7 @@ func acceptable(old store.Desire, exists bool, services int) error {
 // changeable refuses services that are on their way out, or that are somebody else's.
 func changeable(d store.Desire) error {
 	if d.Removal != nil {
-		return fault.New(fault.Conflict, "being-removed", "cannot change %s: it is being removed; try again when it is gone", d.Coordinate)
+		return fault.Passing(fault.Conflict, "being-removed", "cannot change %s: it is being removed; try again when it is gone", d.Coordinate)
 	}
 	return owned(d)
 }

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/cloudname/nodee/internal/fault"
@@ -293,10 +294,13 @@ func (r *Reader) Each(visit func(key string, v any)) {
 
 func between(low, high float64) string {
 	if high >= math.MaxInt32 {
-		return fmt.Sprintf("from %v up", low)
+		return "from " + plain(low) + " up"
 	}
-	return fmt.Sprintf("from %v to %v", low, high)
+	return "from " + plain(low) + " to " + plain(high)
 }
+
+// plain writes a number without an exponent, as people do.
+func plain(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
 
 // AsFloat returns a decoded value as a number, where it is one.
 func AsFloat(v any) (float64, bool) {

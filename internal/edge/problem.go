@@ -77,7 +77,7 @@ func problemOf(ctx context.Context, err error) *Problem {
 		detail = fmt.Sprintf("cannot finish the request: %v: send it again", context.Cause(ctx))
 	}
 	p := refusal(kinds[kind], slug, "%s", detail)
-	p.Retryable = kind.Retryable()
+	p.Retryable = kind.Retryable() || fault.RetryableOf(err)
 	p.Errors = fault.FieldsOf(err)
 	if c, ok := errors.AsType[*carrier](err); ok {
 		p.Service = c.object

@@ -39,6 +39,13 @@ func TestEveryKindHasItsStatus(t *testing.T) {
 	}
 }
 
+func TestAConflictThatPassesIsRetryable(t *testing.T) {
+	res := answerTo(t, request{method: "GET", url: failing(t, &log{}, fault.Passing(fault.Conflict, "some-slug", "not now")) + "/fails"})
+	if p := res.problem(t, 409, "some-slug"); !p.Retryable {
+		t.Errorf("got %s", res.text)
+	}
+}
+
 func TestEveryFaultyFieldIsNamed(t *testing.T) {
 	fields := []fault.Field{
 		{Location: "body.restart.max", Message: "must not be negative", Value: float64(-1)},

@@ -33,7 +33,7 @@ const (
 	Full                        // no space left
 )
 
-// Retryable tells whether the same request may succeed later without anyone changing it.
+// Retryable tells whether, as a rule, the same request may succeed later without anyone changing it.
 func (k Kind) Retryable() bool {
 	return k == Upstream || k == Unavailable || k == Timeout || k == Full
 }
@@ -51,6 +51,7 @@ type Error struct {
 	slug   string
 	err    error
 	fields []Field
+	passes bool // by itself, whatever the kind says
 }
 
 // Error returns the text, and behind it every faulty field.
@@ -90,6 +91,18 @@ func Fields(what string, fields []Field) error {
 		return nil
 	}
 	return &Error{kind: Invalid, slug: "invalid", err: errors.New(what), fields: fields}
+}
+
+// Passing makes an error of a kind that passes by itself, although such errors do not as a rule:
+// the same request may succeed later.
+func Passing(kind Kind, slug, format string, args ...any) error {
+	return &Error{kind: kind, slug: slug, err: fmt.Errorf(format, args...), passes: true}
+}
+
+// RetryableOf tells whether what failed with err may succeed later without anyone changing it.
+func RetryableOf(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && (e.passes || e.kind.Retryable())
 }
 
 // KindOf returns the kind of the outermost marked error in err's chain, Internal without one.

@@ -49,3 +49,13 @@ func TestFieldsAreInTheTextAndApart(t *testing.T) {
 		t.Errorf("fields = %v", FieldsOf(err))
 	}
 }
+
+func TestWhatPassesIsRetryableWhateverItsKind(t *testing.T) {
+	passing := fmt.Errorf("put: %w", Passing(Conflict, "being-removed", "it is being removed"))
+	if !RetryableOf(passing) || KindOf(passing) != Conflict || SlugOf(passing) != "being-removed" {
+		t.Errorf("got %v, %v, %q", RetryableOf(passing), KindOf(passing), SlugOf(passing))
+	}
+	if RetryableOf(New(Conflict, "x", "x")) || !RetryableOf(New(Full, "x", "x")) || RetryableOf(errors.New("x")) {
+		t.Error("what does not pass by itself goes by its kind")
+	}
+}

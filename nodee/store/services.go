@@ -54,6 +54,7 @@ type Services struct {
 	dir  string
 	log  *slog.Logger
 	runs *runs
+	room reserve
 
 	mu         sync.RWMutex
 	entries    map[service.Coordinate]*entry
@@ -71,7 +72,7 @@ type entry struct {
 // OpenServices reads what is desired. A folder that cannot be read is logged and left as it
 // is, for a person to look at: the other services must not wait for that.
 func OpenServices(dir string, log *slog.Logger) (*Services, error) {
-	s := &Services{dir: dir, log: log, entries: map[service.Coordinate]*entry{}, unreadable: map[string]bool{}}
+	s := &Services{dir: dir, log: log, room: reserve{dir: dir}, entries: map[service.Coordinate]*entry{}, unreadable: map[string]bool{}}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("cannot open the state of services: %w", err)
 	}
@@ -88,6 +89,7 @@ func OpenServices(dir string, log *slog.Logger) (*Services, error) {
 			s.take(folder.Name())
 		}
 	}
+	s.room.fill()
 	if err := s.runs.keep(s.known); err != nil {
 		return nil, errors.Join(fmt.Errorf("cannot forget the runs of services that are gone: %w", err), s.Close())
 	}
@@ -335,7 +337,20 @@ func (s *Services) write(d Desire) error {
 	if err != nil {
 		return err
 	}
-	return full(publish.Durable(filepath.Join(s.folder(d.Coordinate), desireFile), append(b, '\n'), 0o600))
+	path := filepath.Join(s.folder(d.Coordinate), desireFile)
+	b = append(b, '\n')
+	err = full(publish.Durable(path, b, 0o600))
+	if err == nil {
+		s.room.fill()
+		return nil
+	}
+	if fault.KindOf(err) != fault.Full || d.Desired == service.Running {
+		return err
+	}
+	if again := s.room.publish(path, b); again != nil {
+		return fmt.Errorf("%w; %w", err, again)
+	}
+	return nil
 }
 
 func (s *Services) folder(c service.Coordinate) string { return filepath.Join(s.dir, c.String()) }

@@ -117,6 +117,7 @@ func TestWrongSpecs(t *testing.T) {
 		`{"command":"x","drain":{"exec":[]}}`:                          {"drain.exec", "must name a command"},
 		`{"command":"x","drain":{"http":"ftp://h"}}`:                   {"drain.http", "must be a URL"},
 		`{"command":"x","ports":{"http":65536}}`:                       {"ports.http", "from 1 to 65535"},
+		`{"command":"x","limits":{"pids":-1}}`:                         {"limits.pids", "from 1 to 4194304"},
 		`{"command":"x","ports":{"Http":1}}`:                           {"ports.Http", "no name"},
 		`{"command":"x","ports":{"a":80,"b":80}}`:                      {"ports.b", "a has that port"},
 		`{"command":"x","ports":{"a-b":0,"a_b":0}}`:                    {"ports.a_b", "NODEE_PORT_A_B"},
