@@ -191,20 +191,29 @@ func TestDaemonKilledAtEveryPoint(t *testing.T) {
 	for name, c := range map[string]struct {
 		script string // says "start" in its log each time
 		policy string
+		more   string // of the spec
 		state  string
+		reason service.Reason // of its end
 	}{
-		"runs on":            {"echo start; exec sleep 1000", "always", "running"},
-		"runs once":          {"echo start; exit 7", "never", "failed"},
-		"runs once, cleanly": {"echo start", "on-failure", "stopped"},
+		"runs on":            {"echo start; exec sleep 1000", "always", "", "running", ""},
+		"runs once":          {"echo start; exit 7", "never", "", "failed", service.ReasonExited},
+		"runs once, cleanly": {"echo start", "on-failure", "", "stopped", service.ReasonExited},
+		"becomes ready": {"echo start; touch up; exec sleep 1000", "always",
+			`,"checks":[{"name":"up","type":"exec","role":"startup","command":["test","-e","up"]}]`, "running", ""},
+		"is never ready": {"echo start; exec sleep 1000", "never",
+			`,"ready_timeout":"200ms","checks":[{"name":"up","type":"exec","role":"startup","command":["false"]}]`, "failed", service.ReasonTimeout},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			spec := fmt.Sprintf(`{"command":"sh","args":["-c",%q],"restart":{"policy":%q},"stop":{"grace":"1s"}}`, c.script, c.policy)
+			spec := fmt.Sprintf(`{"command":"sh","args":["-c",%q],"restart":{"policy":%q},"stop":{"grace":"1s"}%s}`, c.script, c.policy, c.more)
 			for at := 1; ; at++ {
 				prefix := t.TempDir()
 				died := daemon(t, prefix, at, crashSpec+"="+spec) == nil
 				s := daemon(t, prefix, 0, crashSpec+"="+spec)
 				check(t, prefix, at, *s, c.state, c.policy)
+				if x := s.LastExit; c.reason != "" && (x == nil || x.Reason != c.reason && x.Reason != service.ReasonUnknown) {
+					t.Errorf("killed at point %d: its last exit is %+v, want %s", at, x, c.reason)
+				}
 				daemon(t, prefix, 0, crashEnd+"=yes")
 				if !died { // there are no more points
 					if at < 5 {
