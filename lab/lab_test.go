@@ -74,7 +74,7 @@ func TestEndsInOrder(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		d := store.Desire{Coordinate: c, Spec: s, Desired: service.Running, Generation: 1, Run: 1, Owner: store.Local}
+		d := store.Desire{Coordinate: c, Spec: &s, Desired: service.Running, Generation: 1, Run: 1, Owner: store.Local}
 		if _, err := services.Create(d, func(store.Desire) {}); err != nil {
 			t.Fatal(err)
 		}

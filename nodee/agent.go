@@ -271,8 +271,11 @@ func (a *Agent) pass(g *group.Group, names map[string]bool) {
 		if err != nil {
 			continue
 		}
-		d, _ := a.desires.Get(c)
-		a.order.set(name, dependsOn(d.Spec))
+		var deps []string
+		if d, ok := a.desires.Get(c); ok {
+			deps = dependsOn(*d.Spec)
+		}
+		a.order.set(name, deps)
 	}
 	a.order.around(names)
 	for name := range names {

@@ -110,8 +110,12 @@ const removalSlack = 10 * time.Second
 
 // RemovalLimit is how long a removal may take before whoever waits is told that it goes on.
 func (a *Agent) RemovalLimit(c service.Coordinate) time.Duration {
-	d, _ := a.desires.Get(c)
-	limit := d.Spec.Stop.Grace.Std() + removalSlack
+	limit := removalSlack
+	d, ok := a.desires.Get(c)
+	if !ok {
+		return limit
+	}
+	limit += d.Spec.Stop.Grace.Std()
 	if d.Spec.Drain != nil {
 		limit += d.Spec.Drain.Timeout.Std()
 	}

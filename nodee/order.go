@@ -29,7 +29,7 @@ func dependsOn(s service.Spec) []string {
 func orderOf(desires []*store.Desire) Order {
 	o := Order{}
 	for _, d := range desires {
-		o.set(d.Coordinate.String(), dependsOn(d.Spec))
+		o.set(d.Coordinate.String(), dependsOn(*d.Spec))
 	}
 	return o
 }

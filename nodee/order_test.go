@@ -40,7 +40,7 @@ func TestWaitsFor(t *testing.T) {
 
 func TestACycleIsRefused(t *testing.T) {
 	desire := func(name string, deps ...string) *store.Desire {
-		d := &store.Desire{}
+		d := &store.Desire{Spec: &service.Spec{}}
 		d.Coordinate, _ = service.ParseCoordinate(name)
 		for _, dep := range deps {
 			c, _ := service.ParseCoordinate(dep)
@@ -60,7 +60,7 @@ func TestACycleIsRefused(t *testing.T) {
 		"a way round":       {desire(c, "1.x.u.cell", a), "1.c.u.cell needs 1.a.u.cell needs 1.b.u.cell needs 1.c.u.cell"},
 		"one that is fixed": {desire(b), ""},
 	} {
-		err := checkOrder(x.put.Coordinate, x.put.Spec, all)
+		err := checkOrder(x.put.Coordinate, *x.put.Spec, all)
 		fields := fault.FieldsOf(err)
 		if x.want == "" && err == nil {
 			continue

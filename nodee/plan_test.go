@@ -20,7 +20,7 @@ func kinds(steps []Step) []StepKind {
 }
 
 func TestPlan(t *testing.T) {
-	running := store.Desire{Desired: service.Running, Generation: 2, Run: 2, Spec: service.Spec{Artifact: "g:n:1"}}
+	running := store.Desire{Desired: service.Running, Generation: 2, Run: 2, Spec: &service.Spec{Artifact: "g:n:1"}}
 	removed := store.Desire{Desired: service.Stopped, Generation: 3, Removal: &store.Removal{}}
 	unit := func(state service.State, generation, run int64) *supervise.Status {
 		return &supervise.Status{State: state, Generation: generation, Run: run}
@@ -67,7 +67,7 @@ func TestPlanningAgainPlansNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := store.Desire{
 			Desired:    rapid.SampledFrom([]service.Desired{service.Running, service.Stopped, service.Drained}).Draw(t, "desired"),
-			Generation: rapid.Int64Range(1, 5).Draw(t, "generation"),
+			Generation: rapid.Int64Range(1, 5).Draw(t, "generation"), Spec: &service.Spec{},
 		}
 		d.Run = rapid.Int64Range(0, d.Generation).Draw(t, "run")
 		if rapid.Bool().Draw(t, "removal") {

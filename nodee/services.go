@@ -77,7 +77,7 @@ func (a *Agent) DiffService(c service.Coordinate, spec service.Spec) (api.Diff, 
 	if err := checkOrder(c, spec, a.desires.All()); err != nil {
 		return api.Diff{}, err
 	}
-	action, fields := service.Diff(d.Spec, spec)
+	action, fields := service.Diff(*d.Spec, spec)
 	return api.Diff{Action: string(action), Fields: fields}, nil
 }
 
@@ -132,7 +132,7 @@ func asked(ctx context.Context, d *store.Desire, changed bool) bool {
 
 // first is what is desired of a new service.
 func first(c service.Coordinate, spec service.Spec, assigned map[string]int, start bool) store.Desire {
-	d := store.Desire{Coordinate: c, Spec: spec, Desired: service.Stopped, Generation: 1, Ports: assigned,
+	d := store.Desire{Coordinate: c, Spec: &spec, Desired: service.Stopped, Generation: 1, Ports: assigned,
 		Owner: store.Local, CreatedAt: time.Now().UTC(), Why: "it was defined, not to be started yet"}
 	if start {
 		d.Desired, d.Run, d.Why = service.Running, 1, "it was put, to run"
@@ -143,7 +143,7 @@ func first(c service.Coordinate, spec service.Spec, assigned map[string]int, sta
 // put changes d to what a PUT asks for, and tells whether that is anything new. What runs goes
 // on, by the new spec, where that is possible.
 func put(d *store.Desire, spec service.Spec, start bool, u supervise.Status) bool {
-	action, _ := service.Diff(d.Spec, spec)
+	action, _ := service.Diff(*d.Spec, spec)
 	gaveUp := u.State == service.StateFailed && u.Generation == d.Generation
 	if action == service.ActionNone && (!start || d.Desired == service.Running && !gaveUp) {
 		return false
@@ -153,7 +153,7 @@ func put(d *store.Desire, spec service.Spec, start bool, u supervise.Status) boo
 		d.Desired = service.Running
 	}
 	again = again || d.Desired == service.Running && action == service.ActionRestart
-	d.Spec = spec
+	d.Spec = &spec
 	d.Generation++
 	switch {
 	case action == service.ActionNone:
@@ -293,7 +293,7 @@ func (a *Agent) view(d store.Desire) api.Service {
 	s := api.Service{
 		Coordinate: d.Coordinate.String(), Artifact: d.Spec.Artifact, Desired: string(d.Desired), State: string(u.State),
 		Healthy: u.Healthy, StatusText: u.StatusText, Restarts: u.Restarts, LastExit: u.LastExit, Ports: d.Ports, RuntimeDir: a.runtimeDir(d.Coordinate), LogDir: a.logDir(d.Coordinate),
-		Owner: d.Owner, Generation: d.Generation, ObservedGeneration: u.Generation, Why: u.Why, Spec: &d.Spec,
+		Owner: d.Owner, Generation: d.Generation, ObservedGeneration: u.Generation, Why: u.Why, Spec: d.Spec,
 	}
 	if s.Ports == nil {
 		s.Ports = map[string]int{}

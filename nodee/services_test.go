@@ -12,7 +12,7 @@ import (
 
 func desire(desired service.Desired, generation, run int64) store.Desire {
 	return store.Desire{Desired: desired, Generation: generation, Run: run, Owner: store.Local,
-		Spec: service.Spec{Command: "/bin/a", Restart: service.DefaultRestart()}}
+		Spec: &service.Spec{Command: "/bin/a", Restart: service.DefaultRestart()}}
 }
 
 func unit(state service.State, generation, run int64) supervise.Status {
@@ -20,7 +20,7 @@ func unit(state service.State, generation, run int64) supervise.Status {
 }
 
 func TestPut(t *testing.T) {
-	same := desire(service.Running, 1, 1).Spec
+	same := *desire(service.Running, 1, 1).Spec
 	other := same
 	other.Command = "/bin/b"
 	live := same

@@ -26,7 +26,7 @@ const Local = "local"
 // Desire is what is desired of one service, and what belongs to it as long as it exists.
 type Desire struct {
 	Coordinate service.Coordinate `json:"coordinate"`
-	Spec       service.Spec       `json:"spec"`
+	Spec       *service.Spec      `json:"spec"` // nobody changes it: units have it too
 	Desired    service.Desired    `json:"desired"`
 	Generation int64              `json:"generation"` // rises with each change of what is desired
 	Run        int64              `json:"run"`        // the generation that asked for the latest run; 0: none yet
@@ -124,6 +124,9 @@ func readDesire(path string) (d Desire, err error) {
 	b, err := os.ReadFile(path)
 	if err == nil {
 		err = json.Unmarshal(b, &d)
+	}
+	if err == nil && d.Spec == nil {
+		err = errors.New("it has no spec")
 	}
 	return d, err
 }

@@ -31,7 +31,7 @@ func openServices(t *testing.T, dir string) *Services {
 func create(t *testing.T, s *Services) Desire {
 	t.Helper()
 	d := Desire{Coordinate: web, Desired: service.Running, Generation: 1, Run: 1, Owner: Local,
-		Spec: service.Spec{Command: "/bin/web", Options: map[string]any{"verbose": true}}, Ports: map[string]int{"http": 31000}}
+		Spec: &service.Spec{Command: "/bin/web", Options: map[string]any{"verbose": true}}, Ports: map[string]int{"http": 31000}}
 	d, err := s.Create(d, func(Desire) {})
 	if err != nil {
 		t.Fatal(err)
@@ -236,5 +236,25 @@ func TestConfirm(t *testing.T) {
 	}
 	if confirmed(1) || s.Confirm("nonsense", 1, func() {}) || s.Confirm("2.web.borud.fbu", 1, func() {}) {
 		t.Error("what should not run was confirmed")
+	}
+}
+
+// A wish without a spec can only be damage: nobody is to come upon nothing in its place.
+func TestAWishWithoutASpecIsUnreadable(t *testing.T) {
+	dir := t.TempDir()
+	folder := filepath.Join(dir, web.String())
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, desireFile), []byte(`{"coordinate":"`+web.String()+`","generation":1}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := OpenServices(dir, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if names := s.Unreadable(); len(names) != 1 || len(s.All()) != 0 {
+		t.Errorf("unreadable are %v, and there are %d wishes; want the one that has no spec to be told of", names, len(s.All()))
 	}
 }

@@ -64,7 +64,7 @@ func (u *unit) provided(run int64, folder string, err error) {
 }
 
 func (u *unit) job() Job {
-	return Job{Name: u.name, Generation: u.rec.Generation, Spec: u.rec.Spec, Ports: u.rec.Ports, Software: u.rec.Software}
+	return Job{Name: u.name, Generation: u.rec.Generation, Spec: *u.rec.Spec, Ports: u.rec.Ports, Software: u.rec.Software}
 }
 
 func (u *unit) prepare() {

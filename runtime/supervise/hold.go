@@ -5,7 +5,7 @@ import "github.com/cloudname/nodee/runtime/service"
 // hold is what it means to a unit that it is kept from running although that is desired. What
 // the unit was about is drained, and taken up again later. What had come to rest before stays
 // as it was.
-func (u *unit) hold(w Want) Input {
+func (u *unit) hold(w *Want) Input {
 	switch {
 	case u.state == Stopped:
 		if u.rec.Held || w.Run > u.rec.Run {

@@ -10,12 +10,12 @@ import (
 
 // takeLive has the run that there is go on by the spec as it was changed since. Whatever
 // cannot be changed while it runs has raised the number of the run: see service.Diff.
-func (u *unit) takeLive(w Want) {
+func (u *unit) takeLive(w *Want) {
 	if w.Desired != service.Running || w.Run != u.rec.Run {
 		return
 	}
 	old := u.rec.Spec
-	_, fields := service.Diff(old, w.Spec)
+	_, fields := service.Diff(*old, *w.Spec)
 	if len(fields) == 0 {
 		return
 	}

@@ -135,7 +135,7 @@ func TestWhatIsWaitedForIsTakenLive(t *testing.T) {
 				w.open("boot")
 				time.Sleep(5 * time.Second)
 				w.expect(service.StateStarting)
-				c.change(&w.want.Spec)
+				c.change(w.want.Spec)
 				w.tell(service.Running, false)
 				time.Sleep(c.after)
 				w.expect(c.want)

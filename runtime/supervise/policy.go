@@ -117,7 +117,7 @@ const early = 10 * time.Second
 
 // hint names what may be behind an end, where its own words may not: a confined service that
 // gave up soon. It says nothing of one that somebody ended.
-func hint(s service.Spec, e service.Exit, ran time.Duration) string {
+func hint(s *service.Spec, e service.Exit, ran time.Duration) string {
 	gaveUp := e.Reason == service.ReasonExited && s.Restart.Classify(e.Code) != service.Success
 	if !s.Access.Confine || ran >= early || !gaveUp {
 		return ""

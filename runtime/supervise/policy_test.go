@@ -172,7 +172,7 @@ func TestAHintWhereConfinementMayBeBehindIt(t *testing.T) {
 		{"one that was stopped", confined, stopped, 0, false},
 		{"one that is not confined", open, code(1), 0, false},
 	} {
-		if got := hint(tt.spec, tt.exit, tt.ran); strings.Contains(got, "access") != tt.want {
+		if got := hint(&tt.spec, tt.exit, tt.ran); strings.Contains(got, "access") != tt.want {
 			t.Errorf("%s: %q; want a hint %v", tt.what, got, tt.want)
 		}
 	}

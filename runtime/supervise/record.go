@@ -16,7 +16,7 @@ type Want struct {
 	// changed spec that cannot be taken live. A unit whose own run is older ends it and begins
 	// a new one.
 	Run  int64
-	Spec service.Spec
+	Spec *service.Spec // nobody changes it
 	// Ports are those of Spec, the assigned ones filled in. Nobody changes the map.
 	Ports map[string]int
 	Why   string // who or what asked, for people
@@ -36,7 +36,7 @@ type Record struct {
 	State      string         `json:"state"`
 	Generation int64          `json:"generation"` // that State answers to
 	Run        int64          `json:"run"`        // the generation that the run below was asked for by
-	Spec       service.Spec   `json:"spec"`       // what the run was made from, and what was changed live since
+	Spec       *service.Spec  `json:"spec"`       // what the run was made from, and what was changed live since; nobody changes it
 	Ports      map[string]int `json:"ports"`      // what it was given
 	Software   string         `json:"software"`   // the artifact's folder, "" without one
 	Start      string         `json:"start"`      // the start that may be alive; "" none is

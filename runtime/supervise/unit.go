@@ -29,7 +29,7 @@ type unit struct {
 
 	// ---- owned by run ----
 	state  State
-	want   Want
+	want   *Want // what was told last; nobody changes it
 	rec    Record
 	pid    int
 	outfit *Outfit
@@ -42,11 +42,20 @@ type unit struct {
 	vigil  *vigil             // over the process that runs; nil: there is nothing to ask it
 }
 
+// noWant and noSpec are what a unit has before it is told anything, and was made from anything.
+var (
+	noSpec = &service.Spec{}
+	noWant = &Want{Spec: noSpec}
+)
+
 func newUnit(name string, rec Record, cfg *Config, tasks *group.Group) *unit {
 	u := &unit{
 		name: name, cfg: cfg, log: cfg.Log.With("unit", name), tasks: tasks, rec: rec, state: Pending,
 		nudge: make(chan struct{}, 1), inbox: make(chan func()), awake: make(chan struct{}), gone: make(chan struct{}),
-		hurry: func() {},
+		hurry: func() {}, want: noWant,
+	}
+	if rec.Spec == nil {
+		u.rec.Spec = noSpec
 	}
 	if u.rec.Why == "" {
 		u.rec.Why = "it was not looked at yet"
@@ -111,10 +120,8 @@ func (u *unit) post(ctx context.Context, do func()) {
 	}
 }
 
-// consider holds what is wanted against what is. The wish comes by its address: a copy of a
-// whole spec would stand on the stack of every unit that waits, see run.
-func (u *unit) consider(told *Want) {
-	w := *told
+// consider holds what is wanted against what is.
+func (u *unit) consider(w *Want) {
 	u.want = w
 	if w.Generation > u.rec.Generation {
 		u.rec.Generation = w.Generation
@@ -131,7 +138,7 @@ func (u *unit) consider(told *Want) {
 }
 
 // input is what a wish means to the unit where it is; 0: nothing.
-func (u *unit) input(w Want) Input {
+func (u *unit) input(w *Want) Input {
 	switch {
 	case w.Held:
 		return u.hold(w)

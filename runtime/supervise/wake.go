@@ -13,7 +13,7 @@ import (
 // wake finds out where the unit is after a restart of the daemon, from its record and from
 // what the launcher finds alive. What lives wins over what is written.
 func (u *unit) wake(ctx context.Context) {
-	u.want = *u.latest.Load() // told before the goroutine started; what follows may act on it at once
+	u.want = u.latest.Load() // told before the goroutine started; what follows may act on it at once
 	switch {
 	case u.rec.Boot == "":
 		return // new

@@ -61,7 +61,7 @@ func TestTheDaemonsRestart(t *testing.T) {
 	})
 	t.Run("an intent without a start is taken up", func(t *testing.T) {
 		inWorld(t, func(t *testing.T, w *world) {
-			w.record = Record{Boot: "boot", State: "starting", Run: 1, Start: "s", Spec: w.want.Spec}
+			w.record = Record{Boot: "boot", State: "starting", Run: 1, Start: "s", Spec: w.spec()}
 			w.open("boot")
 			w.expect(service.StateRunning)
 			if w.starts != 1 || strings.Contains(w.history(), "exited") {
@@ -72,7 +72,7 @@ func TestTheDaemonsRestart(t *testing.T) {
 	t.Run("a start whose handle was lost is found", func(t *testing.T) {
 		inWorld(t, func(t *testing.T, w *world) {
 			w.procs["s"], w.starts = &proc{ended: make(chan struct{})}, 1
-			w.record = Record{Boot: "boot", State: "starting", Run: 1, Start: "s", Spec: w.want.Spec}
+			w.record = Record{Boot: "boot", State: "starting", Run: 1, Start: "s", Spec: w.spec()}
 			w.open("boot")
 			w.expect(service.StateRunning)
 			if w.starts != 1 || w.record.Handle == nil {
@@ -84,7 +84,7 @@ func TestTheDaemonsRestart(t *testing.T) {
 		inWorld(t, func(t *testing.T, w *world) {
 			w.starts = 1
 			w.want.Spec.Restart.Policy = service.Never
-			w.record = Record{Boot: "boot", State: "starting", Run: 1, Start: "s", Spec: w.want.Spec}
+			w.record = Record{Boot: "boot", State: "starting", Run: 1, Start: "s", Spec: w.spec()}
 			w.open("boot")
 			w.expect(service.StateFailed)
 			if w.starts != 1 || !slices.Equal(w.stopped, []string{"s"}) {
@@ -153,7 +153,7 @@ func TestTheDaemonsRestart(t *testing.T) {
 	})
 	t.Run("a backoff is no longer than the policy can make it", func(t *testing.T) {
 		inWorld(t, func(t *testing.T, w *world) { // the clock was set back by a year meanwhile
-			w.record = Record{Boot: "boot", State: "backoff", Run: 1, Spec: w.want.Spec, Until: time.Now().AddDate(1, 0, 0)}
+			w.record = Record{Boot: "boot", State: "backoff", Run: 1, Spec: w.spec(), Until: time.Now().AddDate(1, 0, 0)}
 			w.open("boot")
 			w.expect(service.StateBackoff)
 			time.Sleep(w.want.Spec.Restart.Cap.Std())
@@ -228,7 +228,7 @@ func TestTheDaemonsRestart(t *testing.T) {
 	t.Run("a handle of another prefix holds nothing up", func(t *testing.T) {
 		inWorld(t, func(t *testing.T, w *world) {
 			w.stopErr = fmt.Errorf("%w: moved", ErrForeign)
-			w.record = Record{Boot: "boot", State: "running", Run: 1, Start: "s", Handle: Handle("elsewhere"), HasRun: true, Spec: w.want.Spec}
+			w.record = Record{Boot: "boot", State: "running", Run: 1, Start: "s", Handle: Handle("elsewhere"), HasRun: true, Spec: w.spec()}
 			w.open("boot")
 			w.tell(service.Stopped, false)
 			w.expect(service.StateStopped)
@@ -289,7 +289,7 @@ func TestAStartThatCannotBeLookedFor(t *testing.T) {
 				w.procs["s"], w.starts = &proc{ended: make(chan struct{})}, 1
 			}
 			w.findErr = fmt.Errorf("too many open files")
-			w.record = Record{Boot: "boot", State: "starting", Run: 1, Start: "s", Spec: w.want.Spec}
+			w.record = Record{Boot: "boot", State: "starting", Run: 1, Start: "s", Spec: w.spec()}
 			w.open("boot")
 			s := w.expect(service.StateFailed)
 			if w.record.State != "failed" || w.record.Start != "s" || w.history() != "failed" || !strings.Contains(s.Why, "too many") {
@@ -363,7 +363,7 @@ func TestANewBootKeepsAnExitThatWasSeen(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
 				w.want.Spec.Restart.Policy, w.want.Desired = c.policy, c.desired
 				w.record = Record{Boot: "first", State: c.state.String(), Run: 1, Start: "s", Handle: Handle("s"), HasRun: true,
-					Spec: w.want.Spec, Exited: true, LastExit: &service.Exit{Code: &c.code}}
+					Spec: w.spec(), Exited: true, LastExit: &service.Exit{Code: &c.code}}
 				w.open("second")
 				s := w.expect(c.want)
 				if s.LastExit.Code == nil || *s.LastExit.Code != c.code || w.starts != c.starts || strings.Contains(w.history(), "exited") {

@@ -60,10 +60,23 @@ const unitName = "1.web.borud.fbu"
 
 func newWorld(t *testing.T) *world {
 	w := &world{t: t, procs: map[string]*proc{}, answers: map[string]error{}, tries: map[string]int{}}
-	w.want = Want{Desired: service.Running, Generation: 1, Run: 1, Spec: service.Spec{
+	w.want = Want{Desired: service.Running, Generation: 1, Run: 1, Spec: &service.Spec{
 		Command: "/bin/web", Restart: service.DefaultRestart(), Stop: service.DefaultStop()}}
 	w.want.Spec.Restart.Jitter = 0
 	return w
+}
+
+// spec is a copy of what is wanted, which the test may change from then on.
+func (w *world) spec() *service.Spec {
+	s := *w.want.Spec
+	return &s
+}
+
+// wanted is what the unit is told.
+func (w *world) wanted() Want {
+	want := w.want
+	want.Spec = w.spec()
+	return want
 }
 
 // open starts the daemon's part; close ends it and leaves the processes alone.
@@ -72,7 +85,7 @@ func (w *world) open(boot string) {
 	w.cancel = cancel
 	w.sup = New(ctx, Config{Kind: "service", Boot: boot, Launcher: w, Outfitter: w, Records: w, Desires: w, Journal: w,
 		Changed: func(string) {}, Log: slog.New(slog.DiscardHandler), Random: func() float64 { return 0.5 }, Ask: w.ask, Notices: w})
-	<-w.sup.Open(unitName, w.record, w.want)
+	<-w.sup.Open(unitName, w.record, w.wanted())
 	s, _ := w.sup.Status(unitName)
 	w.woke = s.State
 	synctest.Wait()
@@ -94,7 +107,7 @@ func (w *world) tell(d service.Desired, newRun bool) {
 	if newRun {
 		w.want.Run = w.want.Generation
 	}
-	want := w.want
+	want := w.wanted()
 	w.mu.Unlock()
 	w.sup.Tell(unitName, want)
 }

@@ -123,7 +123,7 @@ func (d *daemon) desire() error {
 	}
 	spec, dirs := d.spec(), rundir.Dirs{Runtime: prefix.Runtime(), Logs: prefix.Logs()}
 	for i := range d.r.n {
-		_, err := services.Create(store.Desire{Coordinate: coordinate(i), Spec: spec, Desired: service.Running, Generation: 1, Run: 1,
+		_, err := services.Create(store.Desire{Coordinate: coordinate(i), Spec: &spec, Desired: service.Running, Generation: 1, Run: 1,
 			Owner: store.Local, CreatedAt: time.Now().UTC(), Why: "it was put, to run"}, func(store.Desire) {})
 		if err == nil {
 			err = rundir.Prepare(dirs, coordinate(i).Path(), rundir.Owner{UID: os.Geteuid(), GID: os.Getegid()})
