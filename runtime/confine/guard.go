@@ -14,6 +14,7 @@ type Guard struct {
 	abi    int // 0: there is no Landlock
 	why    error
 	mounts *mounts
+	most   int // of what is granted one by one beside the protected folders
 }
 
 // New makes a guard of folders, which must be there. Close it in the end.
@@ -25,7 +26,7 @@ func New(folders []string) (*Guard, error) {
 			return nil, fmt.Errorf("cannot protect %s: %w", f, err)
 		}
 	}
-	g := &Guard{mounts: &mounts{folders: real}}
+	g := &Guard{mounts: &mounts{folders: real}, most: mostBeside}
 	g.abi, g.why = abi()
 	if err := g.mounts.open(); err != nil {
 		return nil, err
