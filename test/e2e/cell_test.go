@@ -42,9 +42,16 @@ func (c cell) own(service string) string { return service + "." + string(c.Cell)
 // look opens a session of an onlooker, which is there until the test ends.
 func (c cell) look() keeper.Session {
 	c.t.Helper()
+	return c.lookFor(limit)
+}
+
+// lookFor opens one with a timeout of its own: half of that is how long it waits for a server that
+// is frozen.
+func (c cell) lookFor(timeout time.Duration) keeper.Session {
+	c.t.Helper()
 	ctx, cancel := context.WithTimeout(c.t.Context(), limit)
 	defer cancel()
-	k, err := keeper.New(keeper.Config{Servers: c.servers.Servers, Timeout: limit, Log: keepertest.Log(c.t)})
+	k, err := keeper.New(keeper.Config{Servers: c.servers.Servers, Timeout: timeout, Log: keepertest.Log(c.t)})
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // A node in a cell of three servers, each behind a proxy of its own: whichever of them is
-// killed or frozen, its session goes on, its services too, and nothing takes longer.
+// killed or frozen, or all are killed, its session goes on, its services too, and nothing takes longer.
 func TestThreeServers(t *testing.T) {
 	servers := keepertest.Start(t, 3)
 	r := keepertest.Through(t, limit, servers.Servers...)
@@ -23,7 +23,7 @@ func TestThreeServers(t *testing.T) {
 	n := start(t, c.args("n1")...)
 	bystander := n.put(c.own("1.by"), counting)
 	c.back(n, n.put(c.own("1.web"), serving).Ports)
-	o := onlooker{c, n, c.look(), n.works(c)}
+	o := onlooker{c, n, c.lookFor(lapse), n.works(c)}
 	session := n.zooKeeper().Session
 
 	servers.Kill(servers.Leader())
@@ -39,6 +39,14 @@ func TestThreeServers(t *testing.T) {
 		servers.Thaw(at)
 		servers.Up()
 	}
+	for server := range 3 {
+		servers.Kill(server + 1)
+	}
+	n.stands("lost")
+	n.away(c, o.usual, "with all three servers killed")
+	servers.Up()
+	o.unharmed("after all three servers were killed", session)
+
 	r.Cut() // for less than the session lives
 	cut := time.Now()
 	n.away(c, o.usual, "behind black holes")
