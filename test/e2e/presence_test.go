@@ -23,7 +23,7 @@ const serving = `{"command":"sleep","args":["1000"],"ports":{"http":0,"admin":0}
 func TestSeen(t *testing.T) {
 	servers := keepertest.Start(t, 1)
 	for name, story := range map[string]func(*testing.T, cell){
-		"records": records, "restarts": restarts, "twins": twins, "leave": leave, "term": term, "on-exit": leaveOnExit, "resolve": resolve, "kazoo": kazoo,
+		"records": records, "restarts": restarts, "twins": twins, "leave": leave, "term": term, "on-exit": leaveOnExit, "resolve": resolve, "in-the-way": inTheWay, "kazoo": kazoo,
 	} {
 		t.Run(name, func(t *testing.T) { story(t, cell{Cell: zkschema.Cell(name), t: t, servers: servers}) })
 	}
