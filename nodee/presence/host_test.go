@@ -36,6 +36,7 @@ type host struct {
 
 	closes bool         // leave the cell at the end
 	forbid string       // below this nothing may be created
+	broken error        // why what is remembered cannot be read
 	asked  int          // for how many writes it has asked
 	log    bytes.Buffer // what was said, to be read when it has ended
 
@@ -76,7 +77,7 @@ func (h *host) FactsChanged() <-chan struct{} { return h.changed.Changed() }
 func (h *host) Memory() (Memory, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.memory, nil
+	return h.memory, h.broken
 }
 
 func (h *host) SaveMemory(m Memory) error {

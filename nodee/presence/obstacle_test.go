@@ -2,6 +2,7 @@ package presence
 
 import (
 	"context"
+	"errors"
 	"path"
 	"strings"
 	"testing"
@@ -121,4 +122,27 @@ func TestWhatIsInTheWay(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A node that cannot know who it was says why it is not seen, until it can.
+func TestWhatIsRememberedCannotBeRead(t *testing.T) {
+	bubble(t, func(t *testing.T, server *memory.Server, w watcher) {
+		h := newHost(t, server, "n1", "a")
+		h.broken = errors.New("remove the file")
+		h.up()
+		defer h.stop()
+		for range 60 {
+			time.Sleep(time.Second)
+			if st := h.p.State(); !strings.Contains(st.Why, "remove the file") {
+				t.Fatalf("it stands %+v", st)
+			}
+		}
+		h.mu.Lock()
+		h.broken = nil
+		h.mu.Unlock()
+		time.Sleep(time.Minute)
+		if st := h.p.State(); st.Why != "" || st.Link != "connected" {
+			t.Errorf("it stands %+v", st)
+		}
+	})
 }

@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -103,6 +104,7 @@ type Presence struct {
 	taken     string // the holder of our name; "" nobody else
 	since     time.Time
 	obstacles map[string]string // why a path cannot be written
+	failure   string            // why the last session was given up before the node was registered
 	leaving   bool
 	gone      bool                    // the servers have said that nothing is left of the node
 	stop      context.CancelCauseFunc // ends Run; nil before it
@@ -142,7 +144,12 @@ func (p *Presence) Run(ctx context.Context) error {
 var errAgain = errors.New("the registration has changed")
 
 // under is what is done under one session.
-func (p *Presence) under(ctx context.Context, s keeper.Session) error {
+func (p *Presence) under(ctx context.Context, s keeper.Session) (err error) {
+	defer func() {
+		if err != nil && ctx.Err() == nil {
+			p.failed(err.Error())
+		}
+	}()
 	p.current.set(s)
 	defer p.current.set(nil)
 	defer p.noObstacles() // nobody knows without a session
@@ -191,11 +198,20 @@ func (p *Presence) State() State {
 	if st.Link == string(keeper.Connected) {
 		st.Why = p.ownObstacle()
 	}
+	if p.failure != "" && st.Link != NameTaken {
+		st.Why = strings.TrimPrefix(st.Why+"; before that: "+p.failure, "; before that: ")
+	}
 	return st
 }
 
 // Changed returns a channel that is closed by the next change of Obstacle or of who has the name.
 func (p *Presence) Changed() <-chan struct{} { return p.changed.Changed() }
+
+func (p *Presence) failed(why string) {
+	p.mu.Lock()
+	p.failure = why
+	p.mu.Unlock()
+}
 
 func (p *Presence) nameTaken(holder string) {
 	p.mu.Lock()

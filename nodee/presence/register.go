@@ -161,7 +161,11 @@ func (p *Presence) registered(memory *Memory, incarnation int32) error {
 	p.nameTaken("")
 	p.cfg.Log.Info("the node is seen in its cell", "cell", p.cfg.Cell, "node", p.cfg.Me.Name, "incarnation", incarnation)
 	memory.Incarnation = incarnation
-	return p.cfg.Remember.SaveMemory(*memory)
+	err := p.cfg.Remember.SaveMemory(*memory)
+	if err == nil {
+		p.failed("")
+	}
+	return err
 }
 
 func look(ctx context.Context, s keeper.Session, path string, w *keeper.Watch) (view, error) {
