@@ -178,12 +178,12 @@ var table = [nStates][nInputs]cell{
 	Stopping: {
 		WantUp: {Stopping, None}, WantDown: {Stopping, None}, WantDrain: {Stopping, None},
 		Installed: {Stopping, None}, InstallLater: {Stopping, None}, InstallNever: {Stopping, None},
-		Exited: {Stopping, None}, Again: {Waiting, Queue}, Finish: {Stopped, Settle},
+		Again: {Waiting, Queue}, Finish: {Stopped, Settle},
 	},
 	Ending: {
 		WantUp: {Ending, None}, WantDown: {Ending, None}, WantDrain: {Ending, None},
 		Installed: {Ending, None}, InstallLater: {Ending, None}, InstallNever: {Ending, None},
-		Exited: {Ending, None}, Again: {Waiting, Queue}, Finish: {Stopped, Settle}, Restart: {Backoff, Arm}, Fail: {Failed, GiveUp},
+		Again: {Waiting, Queue}, Finish: {Stopped, Settle}, Restart: {Backoff, Arm}, Fail: {Failed, GiveUp},
 	},
 	Clearing: {
 		WantUp: {Clearing, None}, WantDown: {Clearing, None}, WantDrain: {Clearing, None},

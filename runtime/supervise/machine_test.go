@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -31,7 +32,7 @@ func TestNamesAndPublicStatesAreComplete(t *testing.T) {
 // What somebody wants, and what the agent provides, can come at any time.
 func TestWishesAndArtifactsAreAnsweredInEveryState(t *testing.T) {
 	for s := Pending; s < nStates; s++ {
-		for _, in := range []Input{WantUp, WantDown, WantDrain, Installed, InstallLater, InstallNever} {
+		for _, in := range wishes {
 			if _, _, ok := Step(s, in); !ok {
 				t.Errorf("%s in %s has no cell", in, s)
 			}
@@ -63,11 +64,15 @@ var answers = map[State][]Input{
 	Readying:   {Ready, Unlive, Exited},
 	Running:    {Unlive, Exited},
 	Draining:   {Exited, Drained},
-	Stopping:   {Exited, Again, Finish},
-	Ending:     {Exited, Again, Finish, Restart, Fail},
+	Stopping:   {Again, Finish},
+	Ending:     {Again, Finish, Restart, Fail},
 	Clearing:   {Again, Finish, Restart, Fail},
 	Backoff:    {BackoffOver},
+	Failed:     {Doubt},
 }
+
+// wishes can come at any time, as can what the agent provides.
+var wishes = []Input{WantUp, WantDown, WantDrain, Installed, InstallLater, InstallNever}
 
 func TestEveryAnswerHasACell(t *testing.T) {
 	for s, inputs := range answers {
@@ -79,13 +84,38 @@ func TestEveryAnswerHasACell(t *testing.T) {
 	}
 }
 
+// The table has no cell that nothing leads to: no state that is never reached, no input that a
+// unit never gives there.
+func TestEveryCellIsOfUse(t *testing.T) {
+	reached, todo := map[State]bool{Pending: true}, []State{Pending}
+	for len(todo) > 0 {
+		s := todo[0]
+		todo = todo[1:]
+		for in := Input(1); in < nInputs; in++ {
+			to, _, ok := Step(s, in)
+			if ok && !slices.Contains(wishes, in) && !slices.Contains(answers[s], in) {
+				t.Errorf("%s never comes in %s", in, s)
+			}
+			if ok && !reached[to] {
+				reached[to] = true
+				todo = append(todo, to)
+			}
+		}
+	}
+	for s := Pending; s < nStates; s++ {
+		if !reached[s] {
+			t.Errorf("nothing leads to %s", s)
+		}
+	}
+}
+
 // Whatever happens in whatever order: nothing is spawned while something may live, a stop is
 // never answered by a start, and what lives is always ended before the unit is at rest.
 func TestAnyOrderOfEvents(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := Pending
 		for range rapid.IntRange(1, 60).Draw(t, "length") {
-			inputs := append([]Input{WantUp, WantDown, WantDrain, Installed, InstallLater, InstallNever}, answers[s]...)
+			inputs := append(slices.Clone(wishes), answers[s]...)
 			in := rapid.SampledFrom(inputs).Draw(t, "input")
 			to, act, ok := Step(s, in)
 			if !ok {
