@@ -155,8 +155,9 @@ func (u *unit) doom(now time.Time) (at time.Time, c Condemned, ok bool) {
 	stopping, silence := u.rec.Told.Stopping, u.watchdog()
 	switch {
 	case u.state == Readying:
-		return u.deadline(now), Condemned{Reason: service.ReasonTimeout, Why: fmt.Sprintf("it was not ready within %s: %s",
-			quantity.Duration(now.Sub(u.rec.StartedAt).Round(time.Millisecond)), u.missing())}, true
+		at := u.deadline(now)
+		return at, Condemned{Reason: service.ReasonTimeout, Why: fmt.Sprintf("it was not ready within %s: %s",
+			quantity.Duration(at.Sub(u.rec.StartedAt).Round(time.Millisecond)), u.missing())}, true
 	case !stopping.IsZero(): // it is on its way out: neither checks nor a watchdog say more
 		grace := u.rec.Spec.Stop.Grace
 		return stopping.Add(grace.Std()), Condemned{Reason: service.ReasonLiveness, Why: fmt.Sprintf("it said STOPPING=1, and has not ended within %s", grace)}, true
