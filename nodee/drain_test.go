@@ -96,6 +96,11 @@ func TestTheNodeIsDrained(t *testing.T) {
 		}
 		look(n, service.StateRunning, service.Running)
 	}
+	chain, err = a.WhyOf(coordinate(1))
+	if err != nil || len(chain) < 2 || chain[len(chain)-2].What != "the node takes work again" || chain[len(chain)-2].By != "bob" ||
+		!strings.HasPrefix(chain[len(chain)-1].What, "it was put") {
+		t.Errorf("causes %+v, %v; want who resumed the node, and the wish", chain, err)
+	}
 	look(2, service.StateStopped, service.Stopped)
 	if s := a.Status(); s.Status != "ready" || s.Drain != nil {
 		t.Errorf("the node is %s, %+v", s.Status, s.Drain)

@@ -1,6 +1,8 @@
 package nodee
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/cloudname/nodee/api"
@@ -22,7 +24,7 @@ func (a *Agent) WhyOf(c service.Coordinate) ([]api.Cause, error) {
 // where it is called by name.
 func (a *Agent) causes(c service.Coordinate, name string, seen map[service.Coordinate]bool) []api.Cause {
 	seen[c] = true
-	facts := why.Facts{Name: name, Events: a.journal.Of(c.String())}
+	facts := why.Facts{Name: name, Events: a.withResumes(a.journal.Of(c.String()))}
 	if d, ok := a.desires.Get(c); ok {
 		s := a.view(d)
 		facts.Service, facts.Run = &s, d.Run
@@ -35,6 +37,27 @@ func (a *Agent) causes(c service.Coordinate, name string, seen map[service.Coord
 		}
 	}
 	return why.Chain(facts, time.Now())
+}
+
+// withResumes adds to the history of a service when the drain of the node that held it last was
+// lifted: what it began anew by then goes back to that.
+func (a *Agent) withResumes(events []service.Event) []service.Event {
+	for i, e := range slices.Backward(events) {
+		if e.Type != service.EventStopped || !strings.HasPrefix(e.Why, nodeDrained) {
+			continue
+		}
+		for _, of := range a.journal.Since(e.Seq, 0) {
+			if of.Type == service.EventNodeResumed {
+				at := i + 1
+				for at < len(events) && events[at].Seq < of.Seq {
+					at++
+				}
+				return slices.Insert(events, at, of)
+			}
+		}
+		break
+	}
+	return events
 }
 
 // inTheWay is why a service that another one waits for is not ready; nothing when it is.

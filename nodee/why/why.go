@@ -25,7 +25,7 @@ type Facts struct {
 	Wish    Wish            // the last one; the history may not reach back to it
 	Hold    *Wish           // what keeps it from running although that is desired; nil: nothing
 	Others  []api.Cause     // why the services that it waits for are not ready
-	Events  []service.Event // of the service, oldest first
+	Events  []service.Event // of the service, oldest first; and those in which a drain of the node that held it was lifted
 }
 
 // Wish is what was asked for.
@@ -113,8 +113,8 @@ var beginnings = map[service.State][]service.EventType{
 var causes = map[service.EventType][]service.EventType{
 	service.EventInstalling: {service.EventBackoff, service.EventDesired},
 	service.EventInstalled:  {service.EventBackoff, service.EventDesired},
-	service.EventPrepared:   {service.EventBackoff, service.EventDesired},
-	service.EventStarted:    {service.EventBackoff, service.EventDesired},
+	service.EventPrepared:   {service.EventBackoff, service.EventNodeResumed, service.EventDesired},
+	service.EventStarted:    {service.EventBackoff, service.EventNodeResumed, service.EventDesired},
 	service.EventReady:      {service.EventStarted, service.EventAdopted},
 	service.EventHealthy:    {service.EventStarted, service.EventAdopted},
 	service.EventUnhealthy:  {service.EventStarted, service.EventAdopted},
@@ -162,9 +162,12 @@ func (w *walk) nearest(at int, kinds ...service.EventType) int {
 // cause finds the event that the one at a place follows from, -1 for none.
 func (w *walk) cause(at int) int {
 	e := w.f.Events[at]
-	if e.Type == service.EventDesired {
+	switch e.Type {
+	case service.EventDesired:
 		w.reached = e.Generation
 		return -1
+	case service.EventNodeResumed:
+		return w.asked(at)
 	}
 	found := w.nearest(at, causes[e.Type]...)
 	for found >= 0 && !answers(e, w.f.Events[found]) {
@@ -173,9 +176,14 @@ func (w *walk) cause(at int) int {
 	if e.Type != service.EventStarted || found < 0 {
 		return found
 	}
-	if w.f.Events[found].Type == service.EventBackoff && !w.restarted {
-		w.restarted = true
+	switch w.f.Events[found].Type {
+	case service.EventNodeResumed:
 		return found
+	case service.EventBackoff:
+		if !w.restarted {
+			w.restarted = true
+			return found
+		}
 	}
 	return w.asked(at)
 }
@@ -243,7 +251,7 @@ func until(d time.Duration) string {
 func link(e service.Event) api.Cause {
 	c := api.Cause{At: e.At, By: e.By}
 	switch e.Type {
-	case service.EventDesired:
+	case service.EventDesired, service.EventNodeResumed:
 		c.What = e.Why
 	case service.EventStarted:
 		c.What = fmt.Sprintf("it was started%s for generation %d", pid(e), e.Generation)

@@ -105,6 +105,19 @@ func TestChain(t *testing.T) {
 			9 its process (pid 6) exited with 1 <- nobody here told it to; its log may tell more
 			1 it was started (pid 6) for generation 2 <- a restart was asked for: desired is running
 			0 a restart was asked for: desired is running <-  (by me)`},
+		{"one that a drain of the node had kept from running goes back to who has lifted that", &api.Service{State: "running", PID: &pid, Why: "it was started"}, 1, Wish{}, `
+			0 desired 1 by=me: it was put, to run: desired is running
+			1 started 1 pid=6: it was started
+			2 stopping 1 pid=6: the node is drained
+			3 exited 1 pid=6 signal=TERM: ended by signal TERM
+			3 stopped 1: the node is drained
+			5 node-resumed 0 by=bob: the node takes work again
+			5 prepared 1: its runtime directory is ready
+			6 started 1 pid=8: it was started`, `
+			6 it is running (pid 8) <- it was started
+			6 it was started (pid 8) for generation 1 <- the node takes work again
+			5 the node takes work again <- it was put, to run: desired is running (by bob)
+			0 it was put, to run: desired is running <-  (by me)`},
 		{"one that was stopped goes back to who has asked for that, and no farther", &api.Service{State: "stopped", Why: "a stop was asked for"}, 1, Wish{}, `
 			0 desired 1 by=me: it was put, to run: desired is running
 			1 started 1 pid=6: it was started
