@@ -2,6 +2,7 @@ package nodee
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -198,4 +199,30 @@ func TestAServiceThatRunsTwice(t *testing.T) {
 		}
 		removeStray(t, a)
 	})
+}
+
+// A daemon that is told to end while it still finds out what runs ends well.
+func TestAnEndDuringTheAdoptionIsNoFailure(t *testing.T) {
+	s := settings.Default()
+	s.Prefix, s.HTTP.Addr, s.Node.Name = t.TempDir(), "127.0.0.1:0", "n1"
+	whileAgent(t, s.Prefix, func(a *Agent) {
+		spec, err := service.Decode([]byte(`{"command":"true","restart":{"policy":"never"}}`), service.JSON, "")
+		if err == nil {
+			_, _, err = a.PutService(t.Context(), strayName, spec, true)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+	for range 10 { // whether the end or the adoption is noticed first is chance
+		a, err := New(t.Context(), Config{Settings: s, Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		run, end := context.WithCancelCause(t.Context())
+		end(errors.New("it was told to end"))
+		if err := errors.Join(a.Run(run), a.Close(t.Context())); err != nil {
+			t.Errorf("it ends with %v; want no error", err)
+		}
+	}
 }

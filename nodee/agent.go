@@ -83,6 +83,7 @@ type Agent struct {
 	useMu     sync.RWMutex           // held for writing while an artifact is removed, for reading while one is named
 	address   atomic.Pointer[string] // where HTTP is served, once it is
 	listening chan struct{}          // closed when it is
+	adopted   chan struct{}          // closed when it is known what runs
 	ready     chan struct{}          // closed after the first reconcile pass
 
 	filling    sync.Map               // by service: what it fetches now
@@ -99,7 +100,7 @@ type Agent struct {
 // nothing in the world but what it needs to look. Close must be called, Run may be.
 func New(ctx context.Context, cfg Config) (_ *Agent, err error) {
 	a := &Agent{
-		cfg: cfg, log: cfg.Log, started: time.Now(), listening: make(chan struct{}), ready: make(chan struct{}),
+		cfg: cfg, log: cfg.Log, started: time.Now(), listening: make(chan struct{}), adopted: make(chan struct{}), ready: make(chan struct{}),
 		dirty: map[string]bool{}, nudge: make(chan struct{}, 1), upgrade: upgrade{asked: make(chan struct{})}, installs: installs{under: map[string]*install{}}, leaving: newLeaving(),
 	}
 	a.registry = newRegistry(a)
@@ -201,13 +202,17 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.units = supervise.New(g.Context(), parts)
 	g.Go("notices", a.notices.Run)
 	g.Go("supervisor", func(context.Context) error { return a.units.Wait() })
+	g.Go("http", a.serve)
 	if err := a.adopt(g); err != nil {
+		if g.Context().Err() != nil {
+			return g.Wait() // which says why, if that is to be said
+		}
 		g.End(err)
 		return errors.Join(err, g.Wait())
 	}
+	close(a.adopted)
 	g.Go("reconcile", func(ctx context.Context) error { return a.reconcile(ctx, g) })
 	g.Go("logs", a.keepLogs)
-	g.Go("http", a.serve)
 	g.Aside("memory guard", a.guardMemory)
 	g.Aside("trim", a.trim)
 	g.Go("upgrade", func(ctx context.Context) error { return a.awaitUpgrade(ctx, g) })

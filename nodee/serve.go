@@ -30,7 +30,8 @@ func (a *Agent) AwaitReady(ctx context.Context) error {
 	return nil
 }
 
-// serve answers HTTP until ctx ends.
+// serve answers HTTP until ctx ends. It gets all ready for that beside the adoption of what
+// runs; who calls meanwhile waits in the listener.
 func (a *Agent) serve(ctx context.Context) error {
 	s := a.cfg.Settings
 	server, err := a.listen(ctx)
@@ -44,7 +45,6 @@ func (a *Agent) serve(ctx context.Context) error {
 	if err := a.prefix.SayAddress(url); err != nil {
 		return err
 	}
-	close(a.listening)
 	api := edge.New(edge.Config{
 		Title: "Nodee", Version: a.cfg.Version, Token: func() string { return a.prefix.Token },
 		TokenAt: store.TokenFile(a.prefix.Dir) + " on the node", RequireToken: s.HTTP.RequireToken, Hosts: hosts(s),
@@ -54,6 +54,12 @@ func (a *Agent) serve(ctx context.Context) error {
 	if s.HTTP.RequireToken == "never" && !loopback(s.HTTP.Addr) {
 		a.log.Warn("whoever reaches this node can run anything on it: it asks for no token and listens beyond the loopback", "address", s.HTTP.Addr)
 	}
+	select {
+	case <-a.adopted:
+	case <-ctx.Done():
+		return nil
+	}
+	close(a.listening)
 	a.log.Info("the node is up", "address", url, "prefix", a.prefix.Dir, "version", a.cfg.Version)
 	return server.Serve(ctx, api)
 }

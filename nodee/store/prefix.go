@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
@@ -147,7 +148,12 @@ func (p *Prefix) token() error {
 
 // SayAddress writes down where the daemon listens.
 func (p *Prefix) SayAddress(url string) error {
-	return publish.Atomic(AddressFile(p.Dir), []byte(url+"\n"), 0o644)
+	file, text := AddressFile(p.Dir), []byte(url+"\n")
+	// Most daemons serve where the one before did, and callers wait for it to be synced.
+	if said, err := os.ReadFile(file); err == nil && bytes.Equal(said, text) {
+		return nil
+	}
+	return publish.Atomic(file, text, 0o644)
 }
 
 // full marks errors that come from a full disk as such.
