@@ -2,9 +2,11 @@ package nodee
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -121,4 +123,26 @@ func TestAPutMeetsARemoval(t *testing.T) {
 		})
 	}
 	all.Wait()
+}
+
+func TestAllThatIsWrongOnThisHostIsToldAtOnce(t *testing.T) {
+	a := openAgent(t, t.TempDir())
+	c, err := service.ParseCoordinate("1.web.borud.fbu")
+	if err != nil {
+		t.Fatal(err)
+	}
+	write, _ := json.Marshal(a.prefix.State())
+	spec, err := service.Decode([]byte(`{"command":"true","user":"no-such-user","depends_on":["1.web.borud.fbu"],"access":{"write":[`+string(write)+`]}}`), service.JSON, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = a.PutService(t.Context(), c, spec, true)
+	var at []string
+	for _, f := range fault.FieldsOf(err) {
+		at = append(at, f.Location)
+	}
+	slices.Sort(at)
+	if want := []string{"body.access.write[0]", "body.depends_on[0]", "body.user"}; !slices.Equal(at, want) {
+		t.Errorf("%v names %v, want %v", err, at, want)
+	}
 }

@@ -104,8 +104,8 @@ func (o Order) leads(from, to string) bool {
 	return walk(from)
 }
 
-// checkOrder refuses a spec with which a service would wait for itself.
-func checkOrder(c service.Coordinate, spec service.Spec, all []*store.Desire) error {
+// orderFaults finds in a spec what would have a service wait for itself.
+func orderFaults(c service.Coordinate, spec service.Spec, all []*store.Desire) []fault.Field {
 	if len(spec.DependsOn) == 0 {
 		return nil
 	}
@@ -117,7 +117,7 @@ func checkOrder(c service.Coordinate, spec service.Spec, all []*store.Desire) er
 	}
 	at := fmt.Sprintf("body.depends_on[%d]", slices.Index(o[c.String()], way[1]))
 	text := "would have it wait for itself: " + strings.Join(way, " needs ")
-	return fault.Fields("the service cannot depend on what it should", []fault.Field{{Location: at, Message: text, Value: way[1]}})
+	return []fault.Field{{Location: at, Message: text, Value: way[1]}}
 }
 
 // around adds to names those whose own plan depends on them: what waits for their start, and

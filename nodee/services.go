@@ -18,9 +18,7 @@ import (
 // PutService makes a service what the spec says, and has it run if start is true. It tells
 // whether the service is new.
 func (a *Agent) PutService(ctx context.Context, c service.Coordinate, spec service.Spec, start bool) (api.Service, bool, error) {
-	if err := a.checkHost(spec); err != nil {
-		return api.Service{}, false, err
-	}
+	faults := a.hostFaults(spec)
 	a.useMu.RLock() // no artifact is removed between being named and being needed
 	defer a.useMu.RUnlock()
 	a.portsMu.Lock()
@@ -30,7 +28,7 @@ func (a *Agent) PutService(ctx context.Context, c service.Coordinate, spec servi
 	if err := acceptable(old, exists, len(all)); err != nil {
 		return api.Service{}, false, err
 	}
-	if err := checkOrder(c, spec, all); err != nil {
+	if err := unusable(append(faults, orderFaults(c, spec, all)...)); err != nil {
 		return api.Service{}, false, err
 	}
 	assigned, err := a.assignPorts(c, spec.Ports, old.Ports)
@@ -71,10 +69,7 @@ func (a *Agent) DiffService(c service.Coordinate, spec service.Spec) (api.Diff, 
 	if !ok {
 		return api.Diff{}, noService(c)
 	}
-	if err := a.checkHost(spec); err != nil {
-		return api.Diff{}, err
-	}
-	if err := checkOrder(c, spec, a.desires.All()); err != nil {
+	if err := unusable(append(a.hostFaults(spec), orderFaults(c, spec, a.desires.All())...)); err != nil {
 		return api.Diff{}, err
 	}
 	action, fields := service.Diff(*d.Spec, spec)
@@ -229,13 +224,17 @@ func owned(d store.Desire) error {
 	return nil
 }
 
-// checkHost finds what is wrong with a spec on this host.
-func (a *Agent) checkHost(spec service.Spec) error {
+// hostFaults finds what is wrong with a spec on this host.
+func (a *Agent) hostFaults(spec service.Spec) []fault.Field {
 	_, err := accountOf(spec)
 	faults := append(fault.FieldsOf(err), checkAccess(spec.Access, a.protected())...)
 	for i := range faults {
 		faults[i].Location = "body." + faults[i].Location
 	}
+	return faults
+}
+
+func unusable(faults []fault.Field) error {
 	return fault.Fields("the spec cannot be used on this host", faults)
 }
 
