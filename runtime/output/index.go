@@ -175,6 +175,9 @@ func (x *index) at(t time.Time) (int64, error) {
 		return 0, nil
 	}
 	f, err := os.OpenFile(x.path(), os.O_RDONLY|plainly, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil // somebody has removed it
+	}
 	if err != nil {
 		return 0, fmt.Errorf("cannot open the index of a log: %w", err)
 	}

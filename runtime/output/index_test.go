@@ -182,3 +182,33 @@ func TestWhatIsTooOldGoes(t *testing.T) {
 		t.Errorf("the file takes up %d bytes", used)
 	}
 }
+
+// Somebody removes an index. Who asks for a time is given all, and points are kept again.
+func TestARemovedIndexIsNoHarm(t *testing.T) {
+	x := mustIndex(t, t.TempDir())
+	for i := range int64(20) {
+		if err := x.note(began.Add(time.Duration(i)*time.Second), i*100); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := x.flush(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(x.path()); err != nil {
+		t.Fatal(err)
+	}
+	if at, err := x.at(began.Add(time.Hour)); at != 0 || err != nil {
+		t.Errorf("without an index the answer is %d, %v; want 0", at, err)
+	}
+	if err := x.note(began.Add(time.Minute), 3000); err != nil {
+		t.Fatal(err)
+	}
+	if err := x.flush(); err != nil {
+		t.Fatal(err)
+	}
+	for when, want := range map[time.Duration]int64{0: 0, time.Minute: 3000} {
+		if at, err := x.at(began.Add(when)); at != want || err != nil {
+			t.Errorf("after %s the answer is %d, %v; want %d", when, at, err, want)
+		}
+	}
+}

@@ -293,3 +293,22 @@ func oneRead(t *testing.T, w *watcher) []int32 {
 		}
 	}
 }
+
+// What goes wrong at each look is said once.
+func TestTroubleIsSaidOnce(t *testing.T) {
+	k, s, said := keeping(t, Bounds{MaxSize: 16 << 10, Keep: 2, MaxAge: time.Hour})
+	o := newLooker(k, nil)
+	add(t, s, "one\n")
+	o.hear()
+	q := k.find(s.ledger.dir, Stdout)
+	q.ledger.index = index{dir: s.ledger.dir, stream: "odd", written: 1}
+	if err := os.Mkdir(q.ledger.index.path(), 0o700); err != nil { // what cannot be read
+		t.Fatal(err)
+	}
+	for range 3 {
+		o.look(q)
+	}
+	if n := strings.Count(said.String(), "\n"); n != 1 {
+		t.Errorf("said in %d lines:\n%s", n, said)
+	}
+}

@@ -205,20 +205,16 @@ func (o *looker) look(q *kept) (silent, missing bool) {
 	if o.k.blunt != "" {
 		unnoted = errors.Join(unnoted, q.ledger.note()) // nobody tends it before its service starts
 	}
-	o.k.say(q, looking, cmp.Or(err, unnoted))
 	if err != nil {
+		o.k.say(q, looking, err)
 		q.sure.Store(false)
 		return true, false
 	}
-	grown := o.see(q, v)
-	b := q.wanted()
-	if b.MaxSize == 0 {
-		return grown == 0, v.missing
-	}
+	grown, b := o.see(q, v), q.wanted()
 	h, err := hold(q.ledger, v, b, grown, now)
-	if err != nil {
-		o.k.say(q, looking, err)
-		return true, false
+	o.k.say(q, looking, cmp.Or(err, unnoted)) // once a look: what goes wrong is told when it changes
+	if b.MaxSize == 0 || err != nil {
+		return grown == 0, v.missing
 	}
 	s := next(h, b)
 	owes := o.k.blunt == "" && (q.ledger.owes() || q.ledger.unsaved())
