@@ -228,13 +228,17 @@ func (o *looker) look(q *kept) (silent, missing bool) {
 	return grown == 0 && s.act == rest && !owes, v.missing
 }
 
-// see compares a log with the last look. One that is another file now is not watched any more.
+// see compares a log with the last look. One that is another file now, or was truncated, is
+// not watched any more; operators are told.
 func (o *looker) see(q *kept, v view) (grown int64) {
 	if q.sight.era != 0 {
 		grown = v.end - q.sight.end
 	}
 	if q.sight.era != v.era {
 		o.disarm(q)
+		if q.sight.era != 0 && v.why != "" {
+			o.k.log.Warn("a log is not the one it was", "log", q.ledger.log(), "why", v.why, "offset", v.base)
+		}
 	}
 	q.sight.era, q.sight.end = v.era, v.end
 	return grown

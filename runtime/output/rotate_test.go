@@ -31,20 +31,22 @@ func onDisk(t *testing.T, s *Stream) int64 {
 	return st.Blocks * 512
 }
 
-func archives(t *testing.T, s *Stream) []archive {
+// archives returns the archives that are known, which must be those on disk, where one that
+// a keeper is making or removing at the moment is waited for.
+func archives(t *testing.T, s *Stream) (listed []archive) {
 	t.Helper()
-	v, err := s.ledger.look()
-	if err != nil {
-		t.Fatal(err)
-	}
-	found, err := names(s.ledger.dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	listed := listArchives(s.ledger.dir, s.ledger.name, found)
-	if fmt.Sprint(listed) != fmt.Sprint(v.archives) {
-		t.Errorf("on disk are the archives %v, known are %v", listed, v.archives)
-	}
+	eventually(t, "the archives on disk are those that are known", func() bool {
+		v, err := s.ledger.look()
+		if err != nil {
+			t.Fatal(err)
+		}
+		found, err := names(s.ledger.dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		listed = listArchives(s.ledger.dir, s.ledger.name, found)
+		return fmt.Sprint(listed) == fmt.Sprint(v.archives)
+	})
 	return listed
 }
 
