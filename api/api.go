@@ -138,6 +138,9 @@ type Status struct {
 	Services    map[string]int    `json:"services" doc:"How many services are in each state"`
 }
 
+// NodeDrained is what the why of a service begins with that a drain of its node keeps from running.
+const NodeDrained = "the node is drained"
+
 // NodeDrain tells about the drain of a node.
 type NodeDrain struct {
 	Since       time.Time `json:"since"`

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/cloudname/nodee/api"
@@ -90,6 +91,9 @@ func next(s api.Service, now time.Time) string {
 	case service.StateFailed:
 		return fmt.Sprintf("Nothing more is tried. To try again: nodee service start %s; its log: nodee service logs %s --stream stderr --tail 20.", s.Coordinate, s.Coordinate)
 	case service.StateStopped:
+		if strings.HasPrefix(s.Why, api.NodeDrained) {
+			return "The drain of the node keeps it from running: nodee resume lifts that."
+		}
 		if s.Desired == string(service.Running) {
 			return "It has finished, and is not started again until somebody asks for it."
 		}

@@ -37,6 +37,8 @@ func TestStory(t *testing.T) {
 			[]string{"Nothing more is tried. To try again: nodee service start 1.a.b.c; its log: nodee service logs 1.a.b.c --stream stderr --tail 20."}},
 		{"finished", api.Service{State: "stopped", Desired: "running"}, nil,
 			[]string{"It has finished, and is not started again until somebody asks for it."}},
+		{"kept from running", api.Service{State: "stopped", Desired: "running", Why: api.NodeDrained + ": a new disk, since then; nodee resume lifts that"}, nil,
+			[]string{"The drain of the node keeps it from running: nodee resume lifts that."}},
 		{"stopped", api.Service{Coordinate: "1.a.b.c", State: "stopped", Desired: "stopped",
 			LastExit: &service.Exit{Signal: &kill, At: *before(time.Second), Reason: service.ReasonStop}}, nil,
 			[]string{"Its process ended the last time 1s ago: signal KILL, as it was told to stop.",

@@ -124,15 +124,12 @@ func (a *Agent) drained() *api.NodeDrain {
 	return &api.NodeDrain{Since: d.Since, By: d.By, Why: d.Why, UntilReboot: d.UntilReboot}
 }
 
-// nodeDrained is what drainWhy begins with.
-const nodeDrained = "the node is drained"
-
 // drainWhy says that a drain holds, as each service that it keeps from running is told.
 func drainWhy(d store.Drain) string {
 	if d.Why == "" {
-		return nodeDrained
+		return api.NodeDrained
 	}
-	return nodeDrained + ": " + d.Why
+	return api.NodeDrained + ": " + d.Why
 }
 
 // drainStory is drainWhy with since when, who has asked for that, and what lifts it.

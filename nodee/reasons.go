@@ -43,7 +43,7 @@ func (a *Agent) causes(c service.Coordinate, name string, seen map[service.Coord
 // lifted: what it began anew by then goes back to that.
 func (a *Agent) withResumes(events []service.Event) []service.Event {
 	for i, e := range slices.Backward(events) {
-		if e.Type != service.EventStopped || !strings.HasPrefix(e.Why, nodeDrained) {
+		if e.Type != service.EventStopped || !strings.HasPrefix(e.Why, api.NodeDrained) {
 			continue
 		}
 		for _, of := range a.journal.Since(e.Seq, 0) {
