@@ -98,11 +98,11 @@ func TestTheDaemonsRestart(t *testing.T) {
 				inWorld(t, func(t *testing.T, w *world) {
 					w.startTakes = time.Second
 					w.open("boot")
-					asked := w.record // when the start was asked for
+					asked := w.saved() // when the start was asked for
 					time.Sleep(time.Second)
 					w.expect(service.StateRunning)
 					if handle {
-						asked.Handle, asked.HasRun, asked.Totals.Starts = w.record.Handle, true, 1
+						asked.Handle, asked.HasRun, asked.Totals.Starts = w.saved().Handle, true, 1
 					}
 					w.close()
 					if ended {
