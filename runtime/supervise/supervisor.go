@@ -34,6 +34,7 @@ type Supervisor struct {
 
 	mu    sync.RWMutex
 	units map[string]*unit
+	ended bool // its units are waited for, and there are to be no more
 }
 
 // New makes a supervisor without units. Wait must be called.
@@ -44,18 +45,24 @@ func New(ctx context.Context, cfg Config) *Supervisor {
 // Wait waits until every goroutine of the supervisor has ended, which its context makes them do.
 func (s *Supervisor) Wait() error {
 	<-s.tasks.Context().Done()
+	s.mu.Lock()
+	s.ended = true
+	s.mu.Unlock()
 	return s.tasks.Wait()
 }
 
 // Open adds a unit, with the record that it left or an empty one, and tells it what is
-// wanted. The channel is closed once the unit knows where it is.
+// wanted. The channel is closed once the unit knows where it is; never, if the supervisor has
+// ended, which looks after no more then.
 func (s *Supervisor) Open(name string, rec Record, w Want) <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	u := newUnit(name, rec, &s.cfg, s.tasks)
 	s.units[name] = u
 	u.tell(w)
-	s.tasks.Aside(name, u.run)
+	if !s.ended {
+		s.tasks.Aside(name, u.run)
+	}
 	return u.awake
 }
 
