@@ -34,11 +34,12 @@ type host struct {
 	facts  Facts
 	memory Memory
 
-	closes bool         // leave the cell at the end
-	forbid string       // below this nothing may be created
-	broken error        // why what is remembered cannot be read
-	asked  int          // for how many writes it has asked
-	log    bytes.Buffer // what was said, to be read when it has ended
+	closes bool          // leave the cell at the end
+	forbid string        // below this nothing may be created
+	broken error         // why what is remembered cannot be read
+	slow   time.Duration // how long the servers take to write
+	asked  int           // for how many writes it has asked
+	log    bytes.Buffer  // what was said, to be read when it has ended
 
 	p    *Presence
 	stop func()

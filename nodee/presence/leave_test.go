@@ -68,24 +68,36 @@ func TestTheLastChangeIsWritten(t *testing.T) {
 	})
 }
 
-// What the coordinator must know while the node is away is there, however soon that leaves.
+// What the coordinator must know while the node is away is there, however soon that leaves, and
+// though the servers take their time.
 func TestTheReportIsLeft(t *testing.T) {
-	bubble(t, func(t *testing.T, server *memory.Server, w watcher) {
-		h := newHost(t, server, "n1", "a")
-		h.runs(service.StateRunning)
-		h.up()
-		defer h.stop()
-		time.Sleep(time.Millisecond)
-		if _, there := w.node("n1"); !there {
-			t.Fatal("it has not registered yet")
-		}
-		if err := h.p.Leave(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if n := len(w.report("n1").Units); n != 1 {
-			t.Errorf("the report has %d units", n)
-		}
-	})
+	for _, slow := range []time.Duration{0, flushPatience + time.Millisecond} {
+		t.Run(slow.String(), func(t *testing.T) {
+			bubble(t, func(t *testing.T, server *memory.Server, w watcher) {
+				h := newHost(t, server, "n1", "a")
+				h.runs(service.StateRunning)
+				h.up()
+				defer h.stop()
+				time.Sleep(time.Millisecond)
+				if _, there := w.node("n1"); !there {
+					t.Fatal("it has not registered yet")
+				}
+				h.slows(slow)
+				if err := h.p.Leave(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if n := len(w.report("n1").Units); n != 1 {
+					t.Errorf("the report has %d units", n)
+				}
+			})
+		})
+	}
+}
+
+func (h *host) slows(d time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.slow = d
 }
 
 // The end of the daemon does not wait for servers that are away.

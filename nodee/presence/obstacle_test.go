@@ -3,6 +3,7 @@ package presence
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path"
 	"strings"
 	"testing"
@@ -34,7 +35,11 @@ func (g guardedSession) Apply(ctx context.Context, ops ...keeper.Op) ([]int32, e
 	g.h.mu.Lock()
 	forbid := g.h.forbid
 	g.h.asked++
+	slow := g.h.slow
 	g.h.mu.Unlock()
+	if err := await(ctx, slow, nil); err != nil {
+		return nil, fmt.Errorf("%w: %w", keeper.ErrUnknown, err)
+	}
 	for i, o := range ops {
 		if forbid != "" && o.Creates() && path.Dir(o.Path) == forbid {
 			return nil, &keeper.OpError{Index: i, Op: o, Err: keeper.ErrForbidden}
