@@ -19,6 +19,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/cloudname/nodee/runtime/service"
 	"github.com/cloudname/nodee/runtime/supervise"
 )
 
@@ -321,6 +322,18 @@ func TestSetuidPrograms(t *testing.T) {
 		toEnd(t, l)(launch)
 		if said, err := os.ReadFile(launch.Stdout); err != nil || string(said) != want {
 			t.Errorf("with new privileges %v the program runs as %q, %v; want %q", privileged, said, err, want)
+		}
+		// Held for its limits it would lose what it is setuid for, without a word.
+		launch.Limits = service.Limits{NoFile: 99}
+		key := supervise.Key{Kind: "service", Name: "setuid", Start: fmt.Sprint(privileged)}
+		h, err := l.Start(t.Context(), key, launch)
+		if privileged != (errors.Is(err, supervise.ErrFinal) && strings.Contains(err.Error(), "setuid")) {
+			t.Errorf("with limits and new privileges %v: %v", privileged, err)
+		}
+		if err == nil {
+			if _, err := l.Stop(t.Context(), h, supervise.Halt{}); err != nil {
+				t.Error(err)
+			}
 		}
 	}
 }

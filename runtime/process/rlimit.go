@@ -60,6 +60,9 @@ func fork(l supervise.Launch, attr *syscall.ProcAttr, limits []rlimit) (pid int,
 	if len(limits) == 0 {
 		return syscall.ForkExec(l.Path, l.Args, attr)
 	}
+	if stripped(l) {
+		return 0, errStripped
+	}
 	runtime.LockOSThread() // only the thread that forked may let the child go
 	defer runtime.UnlockOSThread()
 	attr.Sys.Ptrace = true
@@ -90,6 +93,26 @@ func fork(l supervise.Launch, attr *syscall.ProcAttr, limits []rlimit) (pid int,
 }
 
 var errUnlimited = errors.New("it could not be limited, and was killed again")
+
+// stripped tells whether a program would lose by being held what its file gives to whoever runs it:
+// the kernel gives that to nobody who is traced, root aside.
+func stripped(l supervise.Launch) bool {
+	uid := uint32(unix.Geteuid())
+	if l.As != nil {
+		uid = l.As.UID
+	}
+	if uid == 0 || !l.Access.NewPrivileges {
+		return false
+	}
+	var st unix.Stat_t
+	if err := unix.Stat(l.Path, &st); err != nil {
+		return false // the fork says why
+	}
+	capabilities, err := unix.Getxattr(l.Path, "security.capability", nil)
+	return st.Mode&(unix.S_ISUID|unix.S_ISGID) != 0 || err == nil && capabilities > 0
+}
+
+var errStripped = supervise.Final(errors.New("it is setuid, setgid or has capabilities, and would lose them to limits.nofile or limits.core; leave these out, or have a script run it"))
 
 // cldTrapped is the si_code of a child that is held.
 const cldTrapped = 4
