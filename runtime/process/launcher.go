@@ -165,7 +165,7 @@ func (l *Launcher) begins(launch supervise.Launch, key supervise.Key, name strin
 		return nil, errors.Join(fmt.Errorf("cannot identify %s, which was killed again: %w", launch.Path, err), child.discard())
 	}
 	p.note(rec.handle())
-	s := newStart(rec, l.groupOf(rec), l.limits, child.main, l.exits)
+	s := l.newStart(rec, child.main)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.starts[name] = s
@@ -237,7 +237,7 @@ func (l *Launcher) at(h supervise.Handle) (*start, error) {
 	if err != nil && !errors.Is(err, errGone) {
 		return nil, err
 	}
-	s := newStart(rec, l.groupOf(rec), l.limits, main, l.exits)
+	s := l.newStart(rec, main)
 	if main != nil {
 		l.starts[rec.Name] = s
 	}

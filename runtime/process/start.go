@@ -18,6 +18,7 @@ type start struct {
 	extra *limiter // what limits it beside its group
 	main  *pidfd   // nil when the main process was gone when we first looked
 	exits Exits
+	lanes lanes
 
 	turn  chan struct{} // who put a token in waits for the end, on behalf of all
 	ended chan struct{} // closed once the main process has ended and exit is set
@@ -33,8 +34,8 @@ type start struct {
 	stopped bool
 }
 
-func newStart(rec record, g group, extra *limiter, main *pidfd, exits Exits) *start {
-	s := &start{rec: rec, group: g, extra: extra, main: main, exits: exits, turn: make(chan struct{}, 1), ended: make(chan struct{})}
+func (l *Launcher) newStart(rec record, main *pidfd) *start {
+	s := &start{rec: rec, group: l.groupOf(rec), extra: l.limits, main: main, exits: l.exits, lanes: l.lanes, turn: make(chan struct{}, 1), ended: make(chan struct{})}
 	if main == nil {
 		s.learn()
 	}

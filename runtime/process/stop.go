@@ -41,7 +41,7 @@ func (s *start) stop(ctx context.Context, halt supervise.Halt) (killed bool, err
 	s.gate.Lock()
 	s.closing = true
 	s.gate.Unlock()
-	if lives, err := s.lives(); err != nil || !lives {
+	if lives, err := s.look(ctx); err != nil || !lives {
 		return false, err
 	}
 	if sig != 0 {
@@ -54,6 +54,16 @@ func (s *start) stop(ctx context.Context, halt supervise.Halt) (killed bool, err
 		}
 	}
 	return true, s.kill(ctx)
+}
+
+// look is lives when it is its turn: it waits for those who make and remove groups.
+func (s *start) look(ctx context.Context) (bool, error) {
+	leave, err := s.lanes.take(context.WithoutCancel(ctx))
+	if err != nil {
+		return false, err
+	}
+	defer leave()
+	return s.lives()
 }
 
 // ask sends the signal of a stop.
