@@ -3,8 +3,6 @@ package process
 import (
 	"context"
 	"errors"
-	"strconv"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -40,38 +38,34 @@ func TestLanes(t *testing.T) {
 	})
 }
 
-// However many start and end at once, few threads see to it.
-func TestManyStartsTakeFewThreads(t *testing.T) {
-	const n = 600
+// However many want to start, stop or help at once, few do it at a time: who comes too late
+// leaves nothing.
+func TestStartsWaitForALane(t *testing.T) {
 	l := newLauncher(t, t.TempDir())
-	launch := in(t.TempDir(), "sleep", "60")
-	handles := make([]supervise.Handle, n)
-	before := threads(t)
-	var all sync.WaitGroup
-	for i := range n {
-		all.Go(func() {
-			var err error
-			handles[i], err = l.Start(t.Context(), supervise.Key{Kind: "service", Name: strconv.Itoa(i), Start: "s"}, launch)
-			if err != nil {
-				t.Error(err)
-			}
-		})
+	running, h := startSleep(t, l, "runs")
+	for range mostLanes {
+		leave, err := l.lanes.take(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(leave)
 	}
-	all.Wait()
-	for _, h := range handles {
-		all.Go(func() {
-			if err := l.Signal(t.Context(), h, "KILL"); err != nil {
-				t.Error(err)
-			}
-			if _, err := l.Watch(t.Context(), h); err != nil {
-				t.Error(err)
-			}
-			if _, err := l.Stop(t.Context(), h, supervise.Halt{}); err != nil {
-				t.Error(err)
-			}
-		})
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	key := supervise.Key{Kind: "service", Name: "late", Start: "1"}
+	launch := in(t.TempDir(), "true")
+	if h, err := l.Start(ctx, key, launch); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Start = %s, %v; want DeadlineExceeded", h, err)
 	}
-	all.Wait()
-	// Those that were lent end by themselves, a moment later. The others are the runtime's for good.
-	wait(t, func() bool { return threads(t) <= before+20 })
+	if _, err := l.Find(t.Context(), key); !errors.Is(err, supervise.ErrNeverStarted) {
+		t.Errorf("Find = %v; want ErrNeverStarted", err)
+	}
+	ctx, cancel = context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := l.Exec(ctx, h, launch); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Exec = %v; want DeadlineExceeded", err)
+	}
+	if again, err := l.Start(t.Context(), running, launch); err != nil || string(again) != string(h) {
+		t.Errorf("Start of what runs = %s, %v; want its handle, at once", again, err)
+	}
 }
