@@ -3,10 +3,14 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"time"
 
 	"github.com/cloudname/nodee/api"
@@ -47,18 +51,14 @@ func (b *bench) compareLists(whole, same *table) error {
 	if err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	address, end, err := b.startBare(list.Value)
 	if err != nil {
 		return err
 	}
-	g := group.New(context.Background())
-	server := &http.Server{Handler: bare(list.Value)}
-	g.Go("bare handler", func(context.Context) error { return server.Serve(listener) })
-	defer server.Close()
+	defer end()
 	for run := range b.runs {
 		say("run %d of %d: lists", run+1, b.runs)
-		for _, who := range []struct{ name, base string }{
-			{bareHandler, "http://" + listener.Addr().String()}, {nodeeName, b.daemon.client.Addr()}} {
+		for _, who := range []struct{ name, base string }{{bareHandler, address}, {nodeeName, b.daemon.client.Addr()}} {
 			rate, err := ask(who.base+"/v1/services", "", http.StatusOK)
 			if err != nil {
 				return fmt.Errorf("%s: %w", who.name, err)
@@ -75,6 +75,71 @@ func (b *bench) compareLists(whole, same *table) error {
 		}
 	}
 	return nil
+}
+
+// startBare runs the bare handler in a process of its own, as Nodee is one: requests within
+// one process are answered without waking another.
+func (b *bench) startBare(list api.Services) (address string, end func(), err error) {
+	text, err := json.Marshal(list)
+	if err != nil {
+		return "", nil, err
+	}
+	file := filepath.Join(b.work, "services.json")
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		return "", nil, err
+	}
+	cmd := exec.Command("/proc/self/exe", bareCommand, file)
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return "", nil, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return "", nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return "", nil, err
+	}
+	end = func() {
+		in.Close()
+		_ = cmd.Wait() // nothing is lost with it
+	}
+	if _, err := fmt.Fscan(out, &address); err != nil {
+		end()
+		return "", nil, fmt.Errorf("the bare handler did not start: %w", err)
+	}
+	return address, end, nil
+}
+
+// bareCommand has this program be the bare handler of the services in a file, until its
+// standard input ends.
+const bareCommand = "bare-handler"
+
+func serveBare(file string) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	var list api.Services
+	if err := json.Unmarshal(text, &list); err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	fmt.Println("http://" + listener.Addr().String())
+	server := &http.Server{Handler: bare(list)}
+	g := group.New(context.Background())
+	g.Aside("bare handler", func(context.Context) error {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+	_, _ = io.Copy(io.Discard, os.Stdin)
+	return errors.Join(server.Close(), g.Wait())
 }
 
 // bare encodes the values, and nothing else.

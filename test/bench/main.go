@@ -43,6 +43,9 @@ var experiments = []struct {
 }
 
 func main() {
+	if len(os.Args) == 3 && os.Args[1] == bareCommand {
+		exit(serveBare(os.Args[2]))
+	}
 	b := &bench{}
 	flag.IntVar(&b.n, "n", 1000, "services")
 	flag.IntVar(&b.runs, "runs", 3, "runs of each peer")
@@ -55,10 +58,15 @@ func main() {
 	if *only != "" {
 		b.only = strings.Split(*only, ",")
 	}
-	if err := b.run(*out); err != nil {
+	exit(b.run(*out))
+}
+
+func exit(err error) {
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
+	os.Exit(0)
 }
 
 func (b *bench) run(out string) (err error) {
