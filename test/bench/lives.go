@@ -18,7 +18,7 @@ const sameLoop = "same loop in Go"
 type lifeTables struct{ cpu, wall, private, kernel, threads, idleCPU, idleSwitches, p50, p99, herd *table }
 
 const (
-	startPatience = time.Minute
+	startPatience = 3 * time.Minute
 	samples       = 200 // restarts one after the other
 	slowSamples   = 5   // of those who wait a second each time
 )

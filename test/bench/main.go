@@ -49,7 +49,7 @@ func main() {
 	b := &bench{}
 	flag.IntVar(&b.n, "n", 1000, "services")
 	flag.IntVar(&b.runs, "runs", 3, "runs of each peer")
-	flag.IntVar(&b.idle, "idle", 20, "seconds for which idleness is watched")
+	flag.IntVar(&b.idle, "idle", 10, "seconds for which idleness is watched")
 	flag.StringVar(&b.binary, "nodee", "bin/nodee", "Nodee's binary")
 	only := flag.String("only", "", "experiments, separated by commas: lives, adopt, output, list")
 	flag.StringVar(&b.with, "with", "", "only peers whose name has this")
