@@ -1,6 +1,7 @@
 package supervise
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"time"
@@ -29,9 +30,12 @@ type Verdict struct {
 // contract: min(cap, base*factor^(n-1)), times 1 plus or minus jitter, uniformly.
 func Judge(p service.Restart, e service.Exit, ran time.Duration, t Tries, now time.Time, random float64) Verdict {
 	class, how := p.Classify(e.Code), Ended(e)
-	if e.Reason == service.ReasonLiveness || e.Reason == service.ReasonTimeout {
+	switch e.Reason {
+	case service.ReasonLiveness, service.ReasonTimeout:
 		// How it ended says no more than how it takes being told to.
 		class, how = service.Unclean, e.Why
+	case service.ReasonOOM:
+		how = cmp.Or(e.Why, how) // which names the limit
 	}
 	switch {
 	case class == service.Fatal:

@@ -1,8 +1,8 @@
 package e2e
 
 import (
+	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -120,6 +120,7 @@ func TestAnExitWhileTheDaemonIsAwayIsAnsweredByThePolicy(t *testing.T) {
 	n := start(t)
 	again := n.put("1.again.e2e.test", `{"command":"sleep","args":["1000"],"restart":{"base":"10ms"}}`)
 	never := n.put("1.never.e2e.test", `{"command":"sleep","args":["1000"],"restart":{"policy":"never"}}`)
+	was := began(*never.PID)
 	n.kill()
 	for _, pid := range []int{*again.PID, *never.PID} {
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
@@ -127,8 +128,8 @@ func TestAnExitWhileTheDaemonIsAwayIsAnsweredByThePolicy(t *testing.T) {
 		}
 	}
 	n.until("nobody can tell how it ended", func() error { // init reaps late here
-		if _, err := os.Stat(fmt.Sprintf("/proc/%d", *never.PID)); !errors.Is(err, os.ErrNotExist) {
-			return fmt.Errorf("process %d is there: %v", *never.PID, err)
+		if now := began(*never.PID); now == was { // another is somebody else's, who got the number
+			return fmt.Errorf("process %d is there, begun at %s", *never.PID, now)
 		}
 		return nil
 	})
@@ -145,6 +146,16 @@ func TestAnExitWhileTheDaemonIsAwayIsAnsweredByThePolicy(t *testing.T) {
 	if s := n.service("1.never.e2e.test"); s.State != "failed" || s.LastExit == nil || s.LastExit.Reason != service.ReasonUnknown {
 		t.Errorf("after another restart it is %s, last exit %v", s.State, s.LastExit)
 	}
+}
+
+// began reads when the process of a number began, in ticks since the host's start; empty when
+// there is none.
+func began(pid int) string {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return ""
+	}
+	return strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))[19]
 }
 
 // What is told of services after the daemon's restart is what was told before.
