@@ -15,7 +15,10 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -47,7 +50,12 @@ func run(command []string) (int, error) {
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.Cancel = func() error { return cmd.Process.Signal(unix.SIGTERM) }
 	cmd.WaitDelay = patience
-	err := cmd.Run()
+	if err := cmd.Start(); err != nil {
+		return 1, err
+	}
+	ended := reapOrphans(cmd.Process.Pid)
+	err := cmd.Wait()
+	ended()
 	code := 0
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		code, err = exit.ExitCode(), nil
@@ -90,6 +98,34 @@ func end(ctx context.Context) (left []string, err error) {
 }
 
 // reap takes the exit codes of orphans that have ended.
+// reapOrphans does for orphans what init does, within a moment, until the function that it
+// returns is called. The command itself is left to whoever started it.
+func reapOrphans(command int) (end func()) {
+	var wg sync.WaitGroup
+	done := make(chan struct{})
+	wg.Go(func() {
+		tick := time.NewTicker(200 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-tick.C:
+			}
+			files, _ := filepath.Glob("/proc/self/task/*/children")
+			for _, file := range files {
+				text, _ := os.ReadFile(file)
+				for _, field := range strings.Fields(string(text)) {
+					if pid, err := strconv.Atoi(field); err == nil && pid != command {
+						_, _ = unix.Wait4(pid, nil, unix.WNOHANG, nil)
+					}
+				}
+			}
+		}
+	})
+	return func() { close(done); wg.Wait() }
+}
+
 func reap() {
 	for {
 		pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil)
