@@ -185,6 +185,9 @@ func (e *Ensemble) signal(n int, sig unix.Signal) {
 	again := e.run("pid", e.dir, strconv.Itoa(n)) // the descriptor is of this process, if it still is that one
 	if again == pid {
 		err = unix.PidfdSendSignal(fd, sig, nil, 0)
+		if err == nil && sig == unix.SIGKILL { // a server that is dying yet would be taken for one that runs
+			_, err = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 10_000)
+		}
 	}
 	if err := errors.Join(err, unix.Close(fd)); err != nil || again != pid {
 		e.t.Fatalf("cannot signal server %d, process %s, now %s: %v", n, pid, again, err)
