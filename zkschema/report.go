@@ -12,21 +12,29 @@ import (
 type Report struct {
 	Schema      int    `json:"schema"`
 	Node        string `json:"node"`
-	Incarnation int32  `json:"incarnation"` // of the node when it wrote this
-	Assignment  int32  `json:"assignment"`  // the version of the assignment that is applied; -1: none
+	Incarnation int32  `json:"incarnation"`       // of the node when it wrote this
+	Assignment  int32  `json:"assignment"`        // the version of the assignment that is applied; -1: none
+	Refused     string `json:"refused,omitempty"` // why the one that is there is not applied: "cell changed: ..."
 	Units       []Unit `json:"units"`
-	Truncated   bool   `json:"units_truncated,omitempty"` // there are more than are named
+
+	// What became of the artifacts that the assignment asks to have ready: those that are there,
+	// and why the others are not, by artifact.
+	Prefetched     []string          `json:"prefetched,omitempty"`
+	PrefetchFailed map[string]string `json:"prefetch_failed,omitempty"`
+
+	Truncated bool `json:"units_truncated,omitempty"` // there are more than are named
 }
 
 // Unit is one unit in a report.
 type Unit struct {
-	Kind       string         `json:"kind"` // "service"
-	Name       string         `json:"name"` // of a service its coordinate
-	Owner      string         `json:"owner"`
+	Kind       string         `json:"kind"`               // "service"
+	Name       string         `json:"name"`               // of a service its coordinate
+	Owner      string         `json:"owner"`              // "local", or whose it is: see JobOwner
+	Conflict   string         `json:"conflict,omitempty"` // of a local service: whose unit of that name it keeps from running here
 	State      service.State  `json:"state"`
 	Healthy    *bool          `json:"healthy"`
 	Ports      map[string]int `json:"ports,omitempty"`
-	Generation int64          `json:"generation"`
+	Generation int64          `json:"generation"` // that the state answers to; of what the cell owns, the assignment's, and 0 until there is such a state
 	Restarts   int            `json:"restarts"`
 	LastExit   *service.Exit  `json:"last_exit,omitempty"`
 	Why        string         `json:"why,omitempty"`

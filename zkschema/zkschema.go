@@ -5,6 +5,15 @@
 //	    nodes/<node>           ephemeral   the node    Node: who is there, and what it runs
 //	    incarnations/<node>    persistent  the node    Incarnation: whose name it is; its version numbers the registrations
 //	    reports/<node>         persistent  the node    Report: what must outlive a session
+//	    policy/<node>          persistent  operators   Policy: drained, eligible
+//	    jobs/<job>             persistent  operators   Job: what it says now
+//	    versions/<job>/<n>     persistent  operators   Job: what it said before
+//	    specs/<sha256>         persistent  operators   a service.Spec, never changed
+//	    assignments/<node>     persistent  the leader  Assignment: all that the node should run for the cell
+//	    deployments/<job>      persistent  the leader  Deployment: how far the job's latest revision is
+//	    settings               persistent  operators   Settings: whose cell it is, freeze
+//	    leader                 ephemeral   the leader  Leader
+//	    epoch                  persistent  the leader  its version fences what the leader writes
 //	/cn/<cell>/<user>/<service>/<instance>/
 //	    status                 ephemeral   the node    CloudnameStatus: what Cloudname 2 resolves
 //
@@ -18,7 +27,9 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strconv"
 
+	"github.com/cloudname/nodee/job"
 	"github.com/cloudname/nodee/runtime/service"
 )
 
@@ -80,6 +91,51 @@ func (c Cell) Reports() string { return c.Root() + "/reports" }
 
 // Report is where a node's report is.
 func (c Cell) Report(name string) string { return c.Reports() + "/" + name }
+
+// Policies is where the policies of nodes are.
+func (c Cell) Policies() string { return c.Root() + "/policy" }
+
+// Policy is where a node's policy is.
+func (c Cell) Policy(node string) string { return c.Policies() + "/" + node }
+
+// Jobs is where the jobs of the cell are; its children are their names.
+func (c Cell) Jobs() string { return c.Root() + "/jobs" }
+
+// Job is where a job is.
+func (c Cell) Job(name job.Name) string { return c.Jobs() + "/" + name.String() }
+
+// Versions is where the versions of a job are; its children are their numbers.
+func (c Cell) Versions(name job.Name) string { return c.Root() + "/versions/" + name.String() }
+
+// Version is where one version of a job is.
+func (c Cell) Version(name job.Name, n int) string { return c.Versions(name) + "/" + strconv.Itoa(n) }
+
+// Specs is where the specs are; its children are their digests.
+func (c Cell) Specs() string { return c.Root() + "/specs" }
+
+// Spec is where the spec with a digest is.
+func (c Cell) Spec(digest string) string { return c.Specs() + "/" + digest }
+
+// Assignments is where the assignments of the nodes are.
+func (c Cell) Assignments() string { return c.Root() + "/assignments" }
+
+// Assignment is where a node's assignment is.
+func (c Cell) Assignment(node string) string { return c.Assignments() + "/" + node }
+
+// Deployments is where the progress of jobs is.
+func (c Cell) Deployments() string { return c.Root() + "/deployments" }
+
+// Deployment is where the progress of a job is.
+func (c Cell) Deployment(name job.Name) string { return c.Deployments() + "/" + name.String() }
+
+// Settings is where the cell's own settings are.
+func (c Cell) Settings() string { return c.Root() + "/settings" }
+
+// Leader is where the leader says who it is, as long as its session lives.
+func (c Cell) Leader() string { return c.Root() + "/leader" }
+
+// Epoch is the record whose version fences what the leader writes.
+func (c Cell) Epoch() string { return c.Root() + "/epoch" }
 
 // Cloudname is where Cloudname 2 finds the status of a running service.
 func Cloudname(c service.Coordinate) string { return "/cn/" + c.Path() + "/status" }

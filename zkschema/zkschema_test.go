@@ -52,6 +52,9 @@ func TestGolden(t *testing.T) {
 	for name, record := range map[string]interface{ Encode() ([]byte, error) }{
 		"node.json": node(), "report.json": report(), "cloudname.txt": cloudname(),
 		"incarnation.json": Incarnation{Schema: 1, ID: "7b1c", MachineID: "m", BootID: "b"},
+		"job.json":         jobRecord(t), "assignment.json": assignment(t), "deployment.json": deployment(),
+		"policy.json":   Policy{Schema: 1, Drained: true, Deadline: &when, Why: "new disks", By: "ann", Since: when},
+		"settings.json": Settings{Schema: 1, ID: "5f0a", Since: when}, "leader.json": Leader{Schema: 1, Name: "c1", HTTP: "http://c1:7041", Since: when},
 	} {
 		got, err := record.Encode()
 		if err != nil {
@@ -86,6 +89,12 @@ func TestWhatIsWrittenIsReadBack(t *testing.T) {
 	read(report(), func(b []byte) (any, error) { return DecodeReport(b) })
 	read(cloudname(), func(b []byte) (any, error) { return DecodeCloudname(b) })
 	read(Incarnation{Schema: 1, ID: "x"}, func(b []byte) (any, error) { return DecodeIncarnation(b) })
+	read(jobRecord(t), func(b []byte) (any, error) { return DecodeJob(b) })
+	read(assignment(t), func(b []byte) (any, error) { return DecodeAssignment(b) })
+	read(deployment(), func(b []byte) (any, error) { return DecodeDeployment(b) })
+	read(Policy{Schema: 1, Eligible: true, Since: when}, func(b []byte) (any, error) { return DecodePolicy(b) })
+	read(Settings{Schema: 1, ID: "5f0a", Freeze: true, Since: when}, func(b []byte) (any, error) { return DecodeSettings(b) })
+	read(Leader{Schema: 1, Name: "c1", Since: when}, func(b []byte) (any, error) { return DecodeLeader(b) })
 }
 
 func TestSchemas(t *testing.T) {
@@ -114,6 +123,10 @@ func TestPaths(t *testing.T) {
 		cell.Node("n1"): "/meta/cell/nodes/n1", cell.Incarnation("n1"): "/meta/cell/incarnations/n1",
 		cell.Report("n1"): "/meta/cell/reports/n1", Cloudname(web): "/cn/fbu/borud/web/1/status",
 		CloudnameService("web", "borud", "fbu"): "/cn/fbu/borud/web",
+		cell.Policy("n1"):                       "/meta/cell/policy/n1", cell.Assignment("n1"): "/meta/cell/assignments/n1",
+		cell.Job(webJob): "/meta/cell/jobs/web.borud.fbu", cell.Version(webJob, 3): "/meta/cell/versions/web.borud.fbu/3",
+		cell.Deployment(webJob): "/meta/cell/deployments/web.borud.fbu", cell.Spec("ab"): "/meta/cell/specs/ab",
+		cell.Settings(): "/meta/cell/settings", cell.Leader(): "/meta/cell/leader", cell.Epoch(): "/meta/cell/epoch",
 	} {
 		if got != want {
 			t.Errorf("path %s, want %s", got, want)

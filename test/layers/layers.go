@@ -66,7 +66,7 @@ var Nodee = House{
 		{Name: "api", Rooms: []string{"api"},
 			On: []string{"words", "vocabulary"}},
 		{Name: "cell", Rooms: []string{"zkschema"},
-			On: []string{"words", "vocabulary", "api"}},
+			On: []string{"words", "document", "vocabulary", "api"}},
 		{Name: "client", Rooms: []string{"api/client"},
 			On: []string{"words", "vocabulary", "tools", "api"}},
 		{Name: "node store", Rooms: []string{"nodee/store"},
