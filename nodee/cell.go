@@ -13,10 +13,10 @@ import (
 	"strings"
 
 	"github.com/cloudname/nodee/api"
+	"github.com/cloudname/nodee/internal/discovery"
 	"github.com/cloudname/nodee/internal/fault"
 	"github.com/cloudname/nodee/internal/keeper"
 	"github.com/cloudname/nodee/internal/publish"
-	"github.com/cloudname/nodee/nodee/discovery"
 	"github.com/cloudname/nodee/nodee/presence"
 	"github.com/cloudname/nodee/zkschema"
 )

@@ -4,8 +4,8 @@ import (
 	"context"
 
 	"github.com/cloudname/nodee/api"
+	"github.com/cloudname/nodee/internal/discovery"
 	"github.com/cloudname/nodee/internal/keeper"
-	"github.com/cloudname/nodee/nodee/discovery"
 	"github.com/cloudname/nodee/nodee/presence"
 	"github.com/cloudname/nodee/runtime/service"
 	"github.com/cloudname/nodee/zkschema"

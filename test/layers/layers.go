@@ -78,7 +78,7 @@ var Nodee = House{
 			On: []string{"words", "vocabulary", "api"}},
 		{Name: "presence", Rooms: []string{"nodee/presence"},
 			On: []string{"words", "vocabulary", "tools", "keeper", "cell"}},
-		{Name: "discovery", Rooms: []string{"nodee/discovery"},
+		{Name: "discovery", Rooms: []string{"internal/discovery"},
 			On: []string{"words", "vocabulary", "tools", "keeper", "api", "cell"}},
 		{Name: "face tests", Rooms: []string{"nodee/rest/resttest"},
 			On: []string{"words", "vocabulary", "tools", "edge", "runtime", "api", "node face"}},
