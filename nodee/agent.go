@@ -22,6 +22,7 @@ import (
 	"github.com/cloudname/nodee/internal/discovery"
 	"github.com/cloudname/nodee/internal/group"
 	"github.com/cloudname/nodee/internal/keeper"
+	"github.com/cloudname/nodee/internal/prefix"
 	"github.com/cloudname/nodee/internal/settings"
 	"github.com/cloudname/nodee/nodee/presence"
 	"github.com/cloudname/nodee/nodee/store"
@@ -53,7 +54,8 @@ type Agent struct {
 	log      *slog.Logger
 	started  time.Time
 	boot     string
-	prefix   *store.Prefix
+	prefix   *prefix.Prefix
+	id       string // the node's
 	desires  *store.Services
 	drain    *store.NodeDrain
 	journal  *store.Journal
@@ -112,7 +114,7 @@ func New(ctx context.Context, cfg Config) (_ *Agent, err error) {
 	if a.boot, err = bootID(); err != nil {
 		return nil, err
 	}
-	if a.prefix, err = store.OpenPrefix(cfg.Settings.Prefix, store.Holder{Anchor: a.anchor(), Lock: cfg.Taken.Lock}); err != nil {
+	if a.prefix, err = prefix.Open(cfg.Settings.Prefix, prefix.Holder{Daemon: prefix.Agent, Anchor: a.anchor(), Lock: cfg.Taken.Lock}); err != nil {
 		return nil, err
 	}
 	a.logs = output.NewKeeper(a.prefix.Logs(), a.log)
@@ -138,6 +140,9 @@ func New(ctx context.Context, cfg Config) (_ *Agent, err error) {
 // openState opens what the daemon keeps of its own.
 func (a *Agent) openState() (err error) {
 	state := a.prefix.State()
+	if a.id, err = store.Identity(state); err != nil {
+		return err
+	}
 	if a.desires, err = store.OpenServices(filepath.Join(state, "services"), a.log); err != nil {
 		return err
 	}

@@ -43,7 +43,7 @@ func (a *Agent) joinCell() error {
 	}
 	a.presence = presence.New(presence.Config{
 		Keeper: k, Cell: cell, Advertise: s.Node.Advertise, Source: told, Log: a.log, Close: a.leavesAtEnd,
-		Me:       presence.Identity{Name: s.Node.Name, ID: a.prefix.ID, MachineID: machineID(a.prefix.ID), BootID: a.boot},
+		Me:       presence.Identity{Name: s.Node.Name, ID: a.id, MachineID: machineID(a.id), BootID: a.boot},
 		Remember: remember(filepath.Join(a.prefix.State(), "zookeeper.json")),
 	})
 	a.resolver = discovery.New(discovery.NewCell(a.presence, a.log))
@@ -92,7 +92,7 @@ type facts struct {
 func (f facts) Facts() presence.Facts {
 	a, n := f.a, f.a.cfg.Settings.Node
 	out := presence.Facts{Node: zkschema.Node{
-		ID: a.prefix.ID, Name: n.Name, Cluster: n.Cluster, Version: a.cfg.Version, Machine: f.machine, Status: a.nodeStatus(),
+		ID: a.id, Name: n.Name, Cluster: n.Cluster, Version: a.cfg.Version, Machine: f.machine, Status: a.nodeStatus(),
 		Labels: n.LabelMap(), Features: a.features(), HTTP: a.advertised(),
 	}}
 	out.Services = f.services()

@@ -5,9 +5,9 @@ import (
 	"net"
 
 	"github.com/cloudname/nodee/internal/edge"
+	"github.com/cloudname/nodee/internal/prefix"
 	"github.com/cloudname/nodee/internal/settings"
 	"github.com/cloudname/nodee/nodee/rest"
-	"github.com/cloudname/nodee/nodee/store"
 )
 
 // Address is the URL of the API; empty until it is served.
@@ -47,7 +47,7 @@ func (a *Agent) serve(ctx context.Context) error {
 	}
 	api := edge.New(edge.Config{
 		Title: "Nodee", Version: a.cfg.Version, Token: func() string { return a.prefix.Token },
-		TokenAt: store.TokenFile(a.prefix.Dir) + " on the node", RequireToken: s.HTTP.RequireToken, Hosts: hosts(s),
+		TokenAt: prefix.TokenFile(a.prefix.Dir) + " on the node", RequireToken: s.HTTP.RequireToken, Hosts: hosts(s),
 		Log: a.log, Metrics: a.registry,
 	})
 	api.Add(rest.Routes(a)...)

@@ -19,7 +19,7 @@ import (
 func (a *Agent) Status() api.Status {
 	n := a.cfg.Settings.Node
 	s := api.Status{
-		Node:    api.Node{ID: a.prefix.ID, Name: n.Name, Cell: a.cfg.Settings.Cell, Cluster: n.Cluster, Labels: n.LabelMap()},
+		Node:    api.Node{ID: a.id, Name: n.Name, Cell: a.cfg.Settings.Cell, Cluster: n.Cluster, Labels: n.LabelMap()},
 		Version: a.cfg.Version, Prefix: a.prefix.Dir, PID: os.Getpid(), StartedAt: a.started.UTC(), Machine: a.machine(), Status: a.nodeStatus(), Drain: a.drained(),
 		Features: a.features(), ZooKeeper: a.zooKeeper(),
 		HTTP: api.Address{Address: a.Address()}, Services: map[string]int{},

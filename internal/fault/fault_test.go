@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"syscall"
 	"testing"
 )
 
@@ -57,5 +58,18 @@ func TestWhatPassesIsRetryableWhateverItsKind(t *testing.T) {
 	}
 	if RetryableOf(New(Conflict, "x", "x")) || !RetryableOf(New(Full, "x", "x")) || RetryableOf(errors.New("x")) {
 		t.Error("what does not pass by itself goes by its kind")
+	}
+}
+
+func TestDisk(t *testing.T) {
+	for err, want := range map[error]Kind{
+		&fs.PathError{Op: "write", Path: "a", Err: syscall.ENOSPC}: Full,
+		fmt.Errorf("cannot write: %w", syscall.EDQUOT):             Full,
+		fs.ErrNotExist: Internal,
+		nil:            Internal,
+	} {
+		if got := Disk(err); KindOf(got) != want || !errors.Is(got, err) {
+			t.Errorf("Disk(%v) = %v, kind %v; want %v", err, got, KindOf(got), want)
+		}
 	}
 }

@@ -1,6 +1,8 @@
 package publish
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -28,6 +30,22 @@ func TestReplacesWhole(t *testing.T) {
 				t.Fatalf("left beside it: %v, %v", entries, err)
 			}
 		})
+	}
+}
+
+func TestNewReplacesNothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	if err := New(path, []byte("first"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := New(path, []byte("second"), 0o600); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("New once more = %v; want fs.ErrExist", err)
+	}
+	if got, err := os.ReadFile(path); err != nil || string(got) != "first" {
+		t.Errorf("read %q, %v; want what was first", got, err)
+	}
+	if entries, err := os.ReadDir(filepath.Dir(path)); err != nil || len(entries) != 1 {
+		t.Errorf("left beside it: %v, %v", entries, err)
 	}
 }
 

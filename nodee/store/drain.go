@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/cloudname/nodee/internal/fault"
 	"github.com/cloudname/nodee/internal/publish"
 )
 
@@ -73,7 +74,7 @@ func (n *NodeDrain) Begin(d Drain) (bool, error) {
 		return false, err
 	}
 	if err := publish.Durable(n.path, append(b, '\n'), 0o600); err != nil {
-		return false, full(fmt.Errorf("cannot record that the node is drained: %w", err))
+		return false, fault.Disk(fmt.Errorf("cannot record that the node is drained: %w", err))
 	}
 	n.now.Store(&d)
 	return true, nil

@@ -150,7 +150,7 @@ func (j *Journal) Sync() error {
 		case replaced:
 			// Perhaps before the sync, and the new one was not synced to its end.
 		case err != nil:
-			return full(fmt.Errorf("cannot sync the history: %w", err))
+			return fault.Disk(fmt.Errorf("cannot sync the history: %w", err))
 		default:
 			return nil
 		}
@@ -184,7 +184,7 @@ func (j *Journal) Close() error {
 	j.closed = true
 	err = errors.Join(err, j.file.Sync(), j.reserveTo(j.last), j.file.Close())
 	if err != nil {
-		return full(fmt.Errorf("cannot close the history: %w", err))
+		return fault.Disk(fmt.Errorf("cannot close the history: %w", err))
 	}
 	return nil
 }

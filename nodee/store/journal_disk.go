@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cloudname/nodee/internal/fault"
 	"github.com/cloudname/nodee/internal/publish"
 	"github.com/cloudname/nodee/runtime/service"
 )
@@ -34,7 +35,7 @@ func openJournal(dir string, now func() time.Time, log *slog.Logger, limits jour
 		if j.file != nil {
 			j.file.Close()
 		}
-		return nil, full(fmt.Errorf("cannot open the history in %s: %w", dir, err))
+		return nil, fault.Disk(fmt.Errorf("cannot open the history in %s: %w", dir, err))
 	}
 	if damaged > 0 {
 		log.Warn("lines of the history are damaged, as after a power cut; they are left out", "file", j.path(journalFile), "lines", damaged)
@@ -181,7 +182,7 @@ func (j *Journal) renew() error {
 	if err != nil {
 		next.Close()
 		os.Remove(j.path(journalNext))
-		return full(fmt.Errorf("cannot write the history anew: %w", err))
+		return fault.Disk(fmt.Errorf("cannot write the history anew: %w", err))
 	}
 	j.file.Close()
 	j.file, j.lines, j.room = next, len(kept)+len(late), j.roomFor(len(kept))
@@ -192,7 +193,7 @@ func (j *Journal) renew() error {
 func (j *Journal) settle() error {
 	if err := publish.SyncDir(j.dir); err != nil {
 		j.troubled(err, j.now())
-		return full(err)
+		return fault.Disk(err)
 	}
 	if j.behind {
 		j.log.Info("the history is written again")

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"github.com/cloudname/nodee/internal/fault"
 	"github.com/cloudname/nodee/internal/publish"
 )
 
@@ -149,7 +150,7 @@ func (r *runs) save(unit string, saved json.RawMessage) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if _, err := r.file.WriteAt(text, r.end); err != nil {
-		return full(err)
+		return fault.Disk(err)
 	}
 	r.note(unit, saved == nil, span{r.end, int64(len(text))})
 	r.end += int64(len(text))
@@ -197,7 +198,7 @@ func (r *runs) keep(known func(unit string) bool) error {
 func (r *runs) renew() error {
 	next, err := os.OpenFile(r.path(runsNext), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
-		return full(err)
+		return fault.Disk(err)
 	}
 	last, end, err := r.copyTo(next)
 	if err == nil {
@@ -209,7 +210,7 @@ func (r *runs) renew() error {
 	if err != nil {
 		next.Close()
 		os.Remove(r.path(runsNext))
-		return full(err)
+		return fault.Disk(err)
 	}
 	r.file.Close()
 	r.file, r.last, r.end, r.live = next, last, end, end

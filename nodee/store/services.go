@@ -342,7 +342,7 @@ func (s *Services) write(d Desire) error {
 	}
 	path := filepath.Join(s.folder(d.Coordinate), desireFile)
 	b = append(b, '\n')
-	err = full(publish.Durable(path, b, 0o600))
+	err = fault.Disk(publish.Durable(path, b, 0o600))
 	if err == nil {
 		s.room.fill()
 		return nil

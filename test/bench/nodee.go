@@ -12,6 +12,7 @@ import (
 	"github.com/cloudname/nodee/api"
 	"github.com/cloudname/nodee/api/client"
 	"github.com/cloudname/nodee/internal/group"
+	"github.com/cloudname/nodee/internal/prefix"
 	"github.com/cloudname/nodee/nodee/store"
 	"github.com/cloudname/nodee/runtime/rundir"
 	"github.com/cloudname/nodee/runtime/service"
@@ -112,16 +113,16 @@ func (d *daemon) connect() error {
 // desire writes down that every service should run, as a daemon does for a PUT, and makes the
 // folders that they have when they have run before.
 func (d *daemon) desire() error {
-	prefix, err := store.OpenPrefix(d.prefix, store.Holder{})
+	in, err := prefix.Open(d.prefix, prefix.Holder{Daemon: prefix.Agent})
 	if err != nil {
 		return err
 	}
-	defer prefix.Close()
-	services, err := store.OpenServices(filepath.Join(prefix.State(), "services"), slog.Default())
+	defer in.Close()
+	services, err := store.OpenServices(filepath.Join(in.State(), "services"), slog.Default())
 	if err != nil {
 		return err
 	}
-	spec, dirs := d.spec(), rundir.Dirs{Runtime: prefix.Runtime(), Logs: prefix.Logs()}
+	spec, dirs := d.spec(), rundir.Dirs{Runtime: in.Runtime(), Logs: in.Logs()}
 	for i := range d.r.n {
 		_, err := services.Create(store.Desire{Coordinate: coordinate(i), Spec: &spec, Desired: service.Running, Generation: 1, Run: 1,
 			Owner: store.Local, CreatedAt: time.Now().UTC(), Why: "it was put, to run"}, func(store.Desire) {})

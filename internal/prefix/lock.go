@@ -1,4 +1,4 @@
-package store
+package prefix
 
 import (
 	"errors"
@@ -18,7 +18,7 @@ import (
 // acquire locks the prefix, and says in the lock who has it: the process to signal, then
 // the daemon itself.
 func (p *Prefix) acquire(by Holder) error {
-	path := filepath.Join(p.State(), "lock")
+	path := filepath.Join(p.State(), p.daemon.file("lock", "coordinator.lock"))
 	f, err := openLock(path, by.Lock)
 	if err != nil {
 		return fmt.Errorf("cannot open the lock of the prefix: %w", err)
@@ -30,7 +30,7 @@ func (p *Prefix) acquire(by Holder) error {
 			return fmt.Errorf("cannot lock %s: %w", path, err)
 		}
 		return fault.New(fault.Conflict, "prefix-in-use",
-			"another daemon uses the prefix %s: %s; stop it first, or choose another prefix with --prefix", p.Dir, other)
+			"another %s uses the prefix %s: %s; stop it first, or choose another prefix with --prefix", p.daemon, p.Dir, other)
 	}
 	pids := []int{by.Anchor, os.Getpid()}
 	if by.Anchor == 0 {
@@ -42,7 +42,7 @@ func (p *Prefix) acquire(by Holder) error {
 	}
 	if err != nil {
 		f.Close()
-		return full(fmt.Errorf("cannot write the lock of the prefix: %w", err))
+		return fault.Disk(fmt.Errorf("cannot write the lock of the prefix: %w", err))
 	}
 	p.lock = f
 	return nil

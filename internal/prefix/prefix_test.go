@@ -1,11 +1,13 @@
-package store
+package prefix
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -14,26 +16,28 @@ import (
 	"github.com/cloudname/nodee/internal/fault"
 )
 
+var agent = Holder{Daemon: Agent}
+
 func openPrefix(t *testing.T, dir string) *Prefix {
 	t.Helper()
-	p, err := OpenPrefix(dir, Holder{})
+	p, err := Open(dir, agent)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return p
 }
 
-func TestIdentityAndTokenAreMadeOnce(t *testing.T) {
+func TestTheTokenIsMadeOnce(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new", "prefix")
 	p := openPrefix(t, dir)
-	id, token := p.ID, p.Token
+	token := p.Token
 	if err := p.Close(); err != nil {
 		t.Fatal(err)
 	}
 	p = openPrefix(t, dir)
 	defer p.Close()
-	if id == "" || token == "" || p.ID != id || p.Token != token {
-		t.Errorf("id %q then %q, token %q then %q", id, p.ID, token, p.Token)
+	if token == "" || p.Token != token {
+		t.Errorf("token %q, then %q", token, p.Token)
 	}
 	for path, want := range map[string]os.FileMode{p.State(): 0o700, TokenFile(dir): 0o600} {
 		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != want {
@@ -42,10 +46,75 @@ func TestIdentityAndTokenAreMadeOnce(t *testing.T) {
 	}
 }
 
+// Both daemons of a prefix may start for the first time at once.
+func TestAnAgentAndACoordinatorMakeOneToken(t *testing.T) {
+	for range 50 {
+		dir := filepath.Join(t.TempDir(), "prefix")
+		var both [2]*Prefix
+		var errs [2]error
+		var all sync.WaitGroup
+		start := make(chan struct{})
+		for i, d := range []Daemon{Agent, Coordinator} {
+			all.Go(func() {
+				<-start
+				both[i], errs[i] = Open(dir, Holder{Daemon: d})
+			})
+		}
+		close(start)
+		all.Wait()
+		if err := errors.Join(errs[:]...); err != nil {
+			t.Fatal(err)
+		}
+		kept, err := os.ReadFile(TokenFile(dir))
+		if token := strings.TrimSpace(string(kept)); err != nil || token == "" || both[0].Token != token || both[1].Token != token {
+			t.Fatalf("the agent has %q, the coordinator %q, the file %q, %v", both[0].Token, both[1].Token, token, err)
+		}
+		if left, err := filepath.Glob(filepath.Join(dir, "state", ".token*")); err != nil || len(left) > 0 {
+			t.Errorf("left behind: %v, %v", left, err)
+		}
+		for _, p := range both {
+			if err := p.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+func TestACoordinatorHasALockAndAnAddressOfItsOwn(t *testing.T) {
+	dir := t.TempDir()
+	first, err := Open(dir, Holder{Daemon: Coordinator})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.Close()
+	if _, err := os.Stat(first.Runtime()); err == nil {
+		t.Error("it has made the folder of services, which are the agent's")
+	}
+	_, err = Open(dir, Holder{Daemon: Coordinator})
+	if fault.KindOf(err) != fault.Conflict || !strings.Contains(err.Error(), fmt.Sprintf("another coordinator uses the prefix %s: pid %d;", dir, os.Getpid())) {
+		t.Errorf("a second coordinator: %v", err)
+	}
+	a := openPrefix(t, dir)
+	defer a.Close()
+	for p, url := range map[*Prefix]string{first: "http://coordinator", a: "http://agent"} {
+		if err := p.SayAddress(url); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for file, want := range map[string]string{
+		AddressFile(dir, Coordinator): "http://coordinator\n", AddressFile(dir, Agent): "http://agent\n",
+		filepath.Join(dir, "state", "http"): "http://agent\n", filepath.Join(dir, "state", "coordinator-http"): "http://coordinator\n",
+	} {
+		if said, err := os.ReadFile(file); err != nil || string(said) != want {
+			t.Errorf("%s holds %q, %v; want %q", file, said, err, want)
+		}
+	}
+}
+
 func TestASecondDaemonIsToldOfTheFirst(t *testing.T) {
 	dir := t.TempDir()
 	first := openPrefix(t, dir)
-	_, err := OpenPrefix(dir, Holder{})
+	_, err := Open(dir, agent)
 	if fault.KindOf(err) != fault.Conflict || !strings.Contains(err.Error(), fmt.Sprintf("pid %d", os.Getpid())) {
 		t.Errorf("the second: %v", err)
 	}
@@ -57,26 +126,16 @@ func TestASecondDaemonIsToldOfTheFirst(t *testing.T) {
 	}
 }
 
-func TestADamagedIdentityIsNotReplaced(t *testing.T) {
+func TestAnEmptyTokenIsNotReplaced(t *testing.T) {
 	dir := t.TempDir()
 	if err := openPrefix(t, dir).Close(); err != nil {
 		t.Fatal(err)
 	}
-	for _, file := range []string{"identity", "token"} {
-		path := filepath.Join(dir, "state", file)
-		good, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, nil, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if p, err := OpenPrefix(dir, Holder{}); err == nil || !strings.Contains(err.Error(), path) {
-			t.Errorf("an empty %s: %v, %v", file, p, err)
-		}
-		if err := os.WriteFile(path, good, 0o600); err != nil {
-			t.Fatal(err)
-		}
+	if err := os.WriteFile(TokenFile(dir), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if p, err := Open(dir, agent); err == nil || !strings.Contains(err.Error(), TokenFile(dir)) {
+		t.Errorf("an empty token: %v, %v", p, err)
 	}
 }
 
@@ -150,14 +209,14 @@ func TestALockIsHandedOver(t *testing.T) {
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenPrefix(dir, Holder{}); fault.KindOf(err) != fault.Conflict {
+	if _, err := Open(dir, agent); fault.KindOf(err) != fault.Conflict {
 		t.Errorf("somebody else: %v; want it refused", err)
 	}
-	next, err := OpenPrefix(dir, Holder{Anchor: os.Getpid(), Lock: handed})
+	next, err := Open(dir, Holder{Daemon: Agent, Anchor: os.Getpid(), Lock: handed})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = OpenPrefix(dir, Holder{})
+	_, err = Open(dir, agent)
 	if both := fmt.Sprintf("pid %d (its daemon process is %d)", os.Getpid(), os.Getpid()); err == nil || !strings.Contains(err.Error(), both) {
 		t.Errorf("the third: %v; want it told of %s", err, both)
 	}
@@ -178,12 +237,12 @@ func TestALockOfAnotherPrefixIsPutAside(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	p, err := OpenPrefix(dir, Holder{Lock: handed})
+	p, err := Open(dir, Holder{Daemon: Agent, Lock: handed})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer p.Close()
-	if _, err := OpenPrefix(dir, Holder{}); fault.KindOf(err) != fault.Conflict {
+	if _, err := Open(dir, agent); fault.KindOf(err) != fault.Conflict {
 		t.Errorf("the second: %v; want it refused", err)
 	}
 }
