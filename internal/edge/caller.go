@@ -7,6 +7,8 @@ import (
 	"os/user"
 	"strconv"
 	"strings"
+
+	"github.com/cloudname/nodee/internal/sockets"
 )
 
 // callerOf says to people who sent a request: what can be known of the sender's account, the
@@ -20,7 +22,7 @@ func callerOf(r *http.Request, trusted bool) string {
 	who := "somebody"
 	if name := certified(r); name != "" {
 		who = name
-	} else if uid, ok := localUser("/proc/net", peer, localEnd(r)); ok {
+	} else if uid, ok := localUser(peer, localEnd(r)); ok {
 		who = account(uid)
 	}
 	if program := product(r.UserAgent()); program != "" {
@@ -49,6 +51,15 @@ func localEnd(r *http.Request) netip.AddrPort {
 	}
 	at := tcp.AddrPort()
 	return netip.AddrPortFrom(at.Addr().Unmap(), at.Port())
+}
+
+// localUser finds the account whose socket is peer's end of a connection to self, where both
+// ends are on the loopback of this host.
+func localUser(peer, self netip.AddrPort) (uid int, ok bool) {
+	if !peer.IsValid() || !peer.Addr().IsLoopback() {
+		return 0, false
+	}
+	return sockets.Host{}.Owner(peer, self)
 }
 
 // account names a user of this host.

@@ -1,14 +1,7 @@
 package ports
 
 import (
-	"bufio"
-	"bytes"
-	"encoding/binary"
-	"encoding/hex"
-	"errors"
 	"fmt"
-	"io/fs"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,7 +9,7 @@ import (
 	"strings"
 	"unicode"
 
-	"golang.org/x/sys/unix"
+	"github.com/cloudname/nodee/internal/sockets"
 )
 
 // Host is where to look at what listens.
@@ -46,11 +39,11 @@ func (h Holder) String() string {
 // process has for which own says yes do not count; a nil own counts all. As long as nobody
 // listens, no process is looked at.
 func (h Host) Holder(port int, own func(pid int) bool) (Holder, bool, error) {
-	listeners, err := h.listeners()
+	listeners, err := sockets.Host{Proc: h.Proc}.Listeners()
 	if err != nil {
-		return Holder{}, false, err
+		return Holder{}, false, cannotTell(err)
 	}
-	listeners = slices.DeleteFunc(listeners, func(l Holder) bool { return l.Port != port })
+	listeners = slices.DeleteFunc(listeners, func(s sockets.Socket) bool { return int(s.Local.Port()) != port })
 	if len(listeners) == 0 {
 		return Holder{}, false, nil
 	}
@@ -58,18 +51,23 @@ func (h Host) Holder(port int, own func(pid int) bool) (Holder, bool, error) {
 	if err != nil {
 		return Holder{}, false, err
 	}
-	for _, l := range listeners {
-		who := pids[l.Inode]
+	for _, s := range listeners {
+		who := pids[s.Inode]
 		if own != nil && slices.ContainsFunc(who, own) {
 			continue
 		}
+		found := Holder{Port: port, Address: s.Local.Addr().String(), UID: s.UID, Inode: s.Inode}
 		if len(who) > 0 {
-			l.PID = slices.Min(who)
-			l.Command = h.command(l.PID)
+			found.PID = slices.Min(who)
+			found.Command = h.command(found.PID)
 		}
-		return l, true, nil
+		return found, true, nil
 	}
 	return Holder{}, false, nil
+}
+
+func cannotTell(err error) error {
+	return fmt.Errorf("cannot tell which ports are in use: %w", err)
 }
 
 func (h Host) path(parts ...string) string {
@@ -78,108 +76,6 @@ func (h Host) path(parts ...string) string {
 		proc = "/proc"
 	}
 	return filepath.Join(append([]string{proc}, parts...)...)
-}
-
-// listeners finds the sockets that listen, without their processes.
-func (h Host) listeners() ([]Holder, error) {
-	if h.Proc == "" {
-		v4, err4 := dumpListeners(unix.AF_INET)
-		v6, err6 := dumpListeners(unix.AF_INET6)
-		if err4 == nil && (err6 == nil || errors.Is(err6, unix.ENOENT)) { // as of a kernel without IPv6
-			return append(v4, v6...), nil
-		}
-		// A kernel that does not answer such questions has the tables all the same.
-	}
-	return h.tables("tcp", listen)
-}
-
-// tables reads the sockets of a protocol, of both families, that are in a state, from /proc.
-func (h Host) tables(protocol, state string) ([]Holder, error) {
-	var all []Holder
-	for _, table := range []string{protocol, protocol + "6"} {
-		found, err := readTable(h.path("net", table), state)
-		if table != "tcp" && errors.Is(err, fs.ErrNotExist) {
-			continue // a kernel without IPv6, or without datagrams
-		}
-		if err != nil {
-			return nil, fmt.Errorf("cannot tell which ports are in use: %w", err)
-		}
-		all = append(all, found...)
-	}
-	return all, nil
-}
-
-func readTable(path, state string) ([]Holder, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	var found []Holder
-	lines := bufio.NewScanner(f)
-	lines.Scan() // the heading
-	for lines.Scan() {
-		l, ok, err := parseSocket(lines.Bytes(), state)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-		if ok {
-			found = append(found, l)
-		}
-	}
-	return found, lines.Err()
-}
-
-// States of sockets, as the kernel numbers them.
-const (
-	listen      = "0A" // TCP_LISTEN
-	unconnected = "07" // TCP_CLOSE, which is that of a UDP socket that takes datagrams from anybody
-)
-
-// parseSocket reads a line of /proc/net/tcp or udp; ok tells whether its socket is in a state:
-//
-//	sl: local_address:port remote_address:port state queues timer retransmits uid timeout inode ...
-func parseSocket(line []byte, state string) (l Holder, ok bool, err error) {
-	if !bytes.Contains(line, []byte(" "+state+" ")) {
-		return Holder{}, false, nil // cheap: a busy host has 100,000 connections
-	}
-	bad := fmt.Errorf("cannot read %q", line)
-	f := strings.Fields(string(line))
-	if len(f) < 10 {
-		return Holder{}, false, bad
-	}
-	if f[3] != state {
-		return Holder{}, false, nil
-	}
-	address, port, _ := strings.Cut(f[1], ":")
-	if l.Address, err = parseAddress(address); err != nil {
-		return Holder{}, false, bad
-	}
-	n, err1 := strconv.ParseUint(port, 16, 16)
-	uid, err2 := strconv.Atoi(f[7])
-	inode, err3 := strconv.ParseUint(f[9], 10, 64)
-	if err := errors.Join(err1, err2, err3); err != nil {
-		return Holder{}, false, bad
-	}
-	l.Port, l.UID, l.Inode = int(n), uid, inode
-	return l, true, nil
-}
-
-// parseAddress reads an address as the kernel prints it: 32-bit words of network bytes,
-// each as a number of the machine's own byte order.
-func parseAddress(text string) (string, error) {
-	b, err := hex.DecodeString(text)
-	if err != nil {
-		return "", err
-	}
-	for i := 0; i+4 <= len(b); i += 4 {
-		binary.NativeEndian.PutUint32(b[i:], binary.BigEndian.Uint32(b[i:]))
-	}
-	a, ok := netip.AddrFromSlice(b)
-	if !ok {
-		return "", fmt.Errorf("%q is no address", text)
-	}
-	return a.String(), nil
 }
 
 // socketPIDs reads which processes have which sockets open, by inode, as far as this process

@@ -2,13 +2,14 @@ package ports
 
 import (
 	"bufio"
+	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 )
@@ -187,16 +188,11 @@ func fakeProc(t *testing.T) Host {
 
 // word writes four bytes of an address as the kernel of this machine prints them.
 func word(hexBytes string) string {
-	a, err := parseAddress(hexBytes) // swaps, and swaps back
+	b, err := hex.DecodeString(hexBytes)
 	if err != nil {
 		panic(err)
 	}
-	var b strings.Builder
-	for part := range strings.SplitSeq(a, ".") {
-		n, _ := strconv.Atoi(part)
-		fmt.Fprintf(&b, "%02X", n)
-	}
-	return b.String()
+	return fmt.Sprintf("%08X", binary.NativeEndian.Uint32(b))
 }
 
 func TestHolderInAFakeProc(t *testing.T) {

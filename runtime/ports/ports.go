@@ -1,8 +1,8 @@
 // Package ports chooses the TCP ports of services, and tells who has a port.
 //
-// Choosing is a pure decision over what the caller knows; who listens is read from /proc,
-// in the network namespace of the daemon. Nothing is bound to find out: that would race with
-// the service, and take the port away from it for a moment.
+// Choosing is a pure decision over what the caller knows; who listens is asked of the kernel
+// (internal/sockets), in the network namespace of the daemon. Nothing is bound to find out:
+// that would race with the service, and take the port away from it for a moment.
 //
 // The package starts no goroutine, and reserves nothing: a port that was free may be taken
 // by anyone until the service listens on it.

@@ -1,24 +1,26 @@
 package ports
 
 import (
+	"cmp"
 	"fmt"
 	"os"
+	"slices"
+
+	"github.com/cloudname/nodee/internal/sockets"
 )
 
 // Listening takes a picture of the ports that are listened on now, for Assign. Those on which
 // datagrams are taken count too: a service may do both on the port that it is given.
 func (h Host) Listening() (func(port int) bool, error) {
-	streams, err := h.listeners()
-	if err != nil {
-		return nil, err
-	}
-	datagrams, err := h.tables("udp", unconnected)
-	if err != nil {
-		return nil, err
+	where := sockets.Host{Proc: h.Proc}
+	streams, err1 := where.Listeners()
+	datagrams, err2 := where.Datagrams()
+	if err := cmp.Or(err1, err2); err != nil {
+		return nil, cannotTell(err)
 	}
 	ports := make(map[int]bool, len(streams)+len(datagrams))
-	for _, l := range append(streams, datagrams...) {
-		ports[l.Port] = true
+	for _, s := range slices.Concat(streams, datagrams) {
+		ports[int(s.Local.Port())] = true
 	}
 	return func(port int) bool { return ports[port] }, nil
 }

@@ -43,7 +43,7 @@ var Nodee = House{
 		{Name: "vocabulary", Rooms: []string{"artifact", "runtime/service", "job"},
 			On: []string{"words", "document"}, Inside: true,
 			Shuns: []string{"os", "os/exec", "net", "net/http", "syscall"}},
-		{Name: "tools", Rooms: []string{"internal/group", "internal/publish", "internal/change", "internal/caller", "internal/httpget", "artifact/unpack"},
+		{Name: "tools", Rooms: []string{"internal/group", "internal/publish", "internal/change", "internal/caller", "internal/httpget", "internal/sockets", "artifact/unpack"},
 			On: []string{"words"}},
 		{Name: "prefix", Rooms: []string{"internal/prefix"},
 			On: []string{"words", "tools"}},
