@@ -11,11 +11,7 @@ import (
 
 // assignPorts chooses the ports of a service, by what its spec asks for and what it had.
 func (a *Agent) assignPorts(c service.Coordinate, asked, kept map[string]int) (map[string]int, error) {
-	listening, err := ports.Host{}.Listening()
-	if err != nil {
-		return nil, err
-	}
-	return ports.Assign(asked, kept, ports.View{Owner: a.portsTaken(c), Busy: listening, Outgoing: ports.Host{}.Outgoing()})
+	return ports.Assign(asked, kept, ports.View{Owner: a.portsTaken(c), Busy: ports.Host{}.Listening, Outgoing: ports.Host{}.Outgoing()})
 }
 
 // portsTaken tells which other service has a port.

@@ -30,9 +30,9 @@ const (
 
 // View is what the world looks like to who chooses ports.
 type View struct {
-	Owner    func(port int) string // the other service of the node that has a port, "" when none has
-	Busy     func(port int) bool   // somebody listens on it now
-	Outgoing func(port int) bool   // an outgoing connection may take it at any moment
+	Owner    func(port int) string          // the other service of the node that has a port, "" when none has
+	Busy     func() (func(int) bool, error) // on which ports somebody listens now; asked once, and only when a port has to be searched for
+	Outgoing func(port int) bool            // an outgoing connection may take it at any moment
 }
 
 // Assign chooses the ports of a service by name. asked is what its spec says, which has been
@@ -61,25 +61,38 @@ func Assign(asked, kept map[string]int, v View) (map[string]int, error) {
 			give(name, port)
 		}
 	}
+	wanting := slices.DeleteFunc(names, func(name string) bool { return ports[name] != 0 })
+	if len(wanting) == 0 {
+		return ports, nil
+	}
+	if err := find(wanting, used, v, give); err != nil {
+		return nil, err
+	}
+	return ports, nil
+}
+
+// find gives each name a port that nobody uses.
+func find(names []string, used map[int]bool, v View, give func(name string, port int)) error {
+	busy, err := v.Busy()
+	if err != nil {
+		return err
+	}
+	free := func(port int) bool { return !used[port] && v.Owner(port) == "" && !busy(port) }
 	next := First
 	for _, name := range names {
-		if ports[name] != 0 {
-			continue
-		}
-		free := func(port int) bool { return !used[port] && v.Owner(port) == "" && !v.Busy(port) }
 		port, ok := search(next, func(port int) bool { return free(port) && !v.Outgoing(port) })
 		if !ok {
 			port, ok = search(next, free)
 		}
 		if !ok {
-			return nil, fault.New(fault.Conflict, "no-port-free",
+			return fault.New(fault.Conflict, "no-port-free",
 				"cannot assign a port for %s: all from %d to %d belong to services or are listened on; remove services that are not needed, or choose a fixed port elsewhere",
 				name, Lowest, Highest)
 		}
 		give(name, port)
 		next = port
 	}
-	return ports, nil
+	return nil
 }
 
 // conflicts tells all fixed ports that other services have.

@@ -1,6 +1,7 @@
 package ports
 
 import (
+	"errors"
 	"maps"
 	"strings"
 	"testing"
@@ -12,6 +13,11 @@ import (
 func nobody(int) string   { return "" }
 func nothing(int) bool    { return false }
 func everything(int) bool { return true }
+
+// now is a host on which there is a listener where busy says so.
+func now(busy func(int) bool) func() (func(int) bool, error) {
+	return func() (func(int) bool, error) { return busy, nil }
+}
 
 func TestAssign(t *testing.T) {
 	other := func(port int) string {
@@ -44,14 +50,14 @@ func TestAssign(t *testing.T) {
 		{"a kept one out of the range", map[string]int{"a": 0}, map[string]int{"a": 40000}, nobody, nothing, map[string]int{"a": 31000}, nothing},
 	} {
 		t.Run(c.what, func(t *testing.T) {
-			got, err := Assign(c.asked, c.kept, View{c.owner, c.listening, c.outgoing})
+			got, err := Assign(c.asked, c.kept, View{c.owner, now(c.listening), c.outgoing})
 			if err != nil || !maps.Equal(got, c.want) {
 				t.Errorf("got %v, %v; want %v", got, err, c.want)
 			}
 		})
 	}
 
-	_, err := Assign(map[string]int{"admin": 9090, "http": 8080, "x": 0}, nil, View{other, nothing, nothing})
+	_, err := Assign(map[string]int{"admin": 9090, "http": 8080, "x": 0}, nil, View{other, now(nothing), nothing})
 	if fault.KindOf(err) != fault.Conflict {
 		t.Fatalf("taken fixed ports: %v", err)
 	}
@@ -60,9 +66,28 @@ func TestAssign(t *testing.T) {
 			t.Errorf("%q does not say %q", err, part)
 		}
 	}
-	_, err = Assign(map[string]int{"http": 0}, nil, View{nobody, everything, nothing})
+	_, err = Assign(map[string]int{"http": 0}, nil, View{nobody, now(everything), nothing})
 	if fault.KindOf(err) != fault.Conflict || !strings.Contains(err.Error(), "http: all from 20000 to 32767") {
 		t.Errorf("nothing free: %v", err)
+	}
+}
+
+func TestTheHostIsLookedAtOnlyWhereAPortIsSearchedFor(t *testing.T) {
+	broken := errors.New("no tables")
+	asks := 0
+	v := View{nobody, func() (func(int) bool, error) { asks++; return nil, broken }, nothing}
+	for _, asked := range []map[string]int{nil, {"http": 80}, {"kept": 0}, {"http": 80, "kept": 0}} {
+		if got, err := Assign(asked, map[string]int{"kept": 31005}, v); err != nil || len(got) != len(asked) || asks != 0 {
+			t.Errorf("%v: %v, %v; looked %d times", asked, got, err, asks)
+		}
+	}
+	if got, err := Assign(map[string]int{"kept": 0, "new": 0}, map[string]int{"kept": 31005}, v); !errors.Is(err, broken) {
+		t.Errorf("assigned %v, %v on a host that does not tell", got, err)
+	}
+	v.Busy = func() (func(int) bool, error) { asks++; return nothing, nil }
+	asks = 0
+	if _, err := Assign(map[string]int{"a": 0, "b": 0, "c": 0}, nil, v); err != nil || asks != 1 {
+		t.Errorf("three ports: %v; looked %d times", err, asks)
 	}
 }
 
@@ -85,7 +110,7 @@ func TestAssignKeepsItsPromises(t *testing.T) {
 		owner := func(p int) string { return others[p] }
 		listening := func(p int) bool { return busy[p] || p > First+8 && p < Highest }
 
-		got, err := Assign(asked, kept, View{owner, listening, listening})
+		got, err := Assign(asked, kept, View{owner, now(listening), listening})
 		conflict := false
 		for _, p := range asked {
 			conflict = conflict || p != 0 && others[p] != ""
@@ -115,7 +140,7 @@ func TestAssignKeepsItsPromises(t *testing.T) {
 			}
 			seen[p] = true
 		}
-		again, err := Assign(asked, got, View{owner, everything, everything})
+		again, err := Assign(asked, got, View{owner, now(everything), everything})
 		if err != nil || !maps.Equal(again, got) {
 			t.Fatalf("asked again: %v, %v; want %v as before", again, err, got)
 		}
