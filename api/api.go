@@ -2,8 +2,8 @@
 // what the client, the command line and tests read. In answers a number has its unit in its
 // name, and times are RFC 3339 in UTC.
 //
-// It holds no behaviour beyond naming the paths; where each type is described in full is
-// the daemon's OpenAPI document.
+// It holds no behaviour beyond telling what an answer says of a wish; where each type is
+// described in full is the daemon's OpenAPI document.
 package api
 
 import (
@@ -195,4 +195,5 @@ type Problem struct {
 	Retryable bool          `json:"retryable"`
 	Errors    []fault.Field `json:"errors,omitempty"`
 	Service   *Service      `json:"service,omitempty"`
+	Job       *Job          `json:"job,omitempty"`
 }

@@ -30,6 +30,7 @@ type Problem struct {
 	Retryable bool          `json:"retryable" doc:"Whether the same request may succeed later"`
 	Errors    []fault.Field `json:"errors,omitempty" doc:"Every fault in the input"`
 	Service   any           `json:"service,omitempty" doc:"What was waited for, as it is now"`
+	Job       any           `json:"job,omitempty" doc:"What was waited for, as it is now"`
 
 	header http.Header
 }
@@ -55,7 +56,7 @@ var kinds = map[fault.Kind]int{
 // carrier is an error that has an object with it.
 type carrier struct {
 	error
-	object any
+	show func(*Problem)
 }
 
 func (c *carrier) Unwrap() error { return c.error }
@@ -63,10 +64,19 @@ func (c *carrier) Unwrap() error { return c.error }
 // WithService gives err an object, which its problem shows as "service": what a request
 // has waited for in vain. A nil err stays nil.
 func WithService(err error, object any) error {
+	return with(err, func(p *Problem) { p.Service = object })
+}
+
+// WithJob is WithService for what a problem shows as "job".
+func WithJob(err error, object any) error {
+	return with(err, func(p *Problem) { p.Job = object })
+}
+
+func with(err error, show func(*Problem)) error {
 	if err == nil {
 		return nil
 	}
-	return &carrier{err, object}
+	return &carrier{err, show}
 }
 
 // problemOf turns an error of a handler into a problem.
@@ -80,7 +90,7 @@ func problemOf(ctx context.Context, err error) *Problem {
 	p.Retryable = kind.Retryable() || fault.RetryableOf(err)
 	p.Errors = fault.FieldsOf(err)
 	if c, ok := errors.AsType[*carrier](err); ok {
-		p.Service = c.object
+		c.show(p)
 	}
 	switch kind {
 	case fault.Unavailable:
