@@ -37,8 +37,8 @@ func Run(ctx context.Context, p Program, args []string) int {
 	root.SetOut(p.Out)
 	root.SetErr(p.Err)
 	err := root.ExecuteContext(ctx)
-	if a.asking != nil {
-		a.asking.Close()
+	for _, c := range a.asked {
+		c.Close()
 	}
 	if err == nil {
 		return codeDone
@@ -51,8 +51,9 @@ func Run(ctx context.Context, p Program, args []string) int {
 type app struct {
 	Program
 	global globalFlags
-	asking *client.Client // nil until a command asks for one
-	token  token          // what it shows to the daemon
+	node   *client.Client   // nil until a command asks for one
+	asked  []*client.Client // every daemon's, the last one asked last
+	token  token            // what they show
 }
 
 // root makes the command "nodee" and all below it.

@@ -53,7 +53,7 @@ const completionTime = time.Second
 // completeCoordinate names the services there are, for a shell.
 func (a *app) completeCoordinate(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	return a.complete(cmd, args, func(ctx context.Context) (names []string, err error) {
-		got, err := a.asking.Services(ctx)
+		got, err := a.node.Services(ctx)
 		for _, s := range got.Value.Services {
 			names = append(names, s.Coordinate+"\t"+s.State)
 		}
@@ -64,7 +64,7 @@ func (a *app) completeCoordinate(cmd *cobra.Command, args []string, _ string) ([
 // completeArtifact names the artifacts that are installed, for a shell.
 func (a *app) completeArtifact(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	return a.complete(cmd, args, func(ctx context.Context) (names []string, err error) {
-		got, err := a.asking.Artifacts(ctx)
+		got, err := a.node.Artifacts(ctx)
 		for _, s := range got.Value.Artifacts {
 			names = append(names, s.Artifact)
 		}

@@ -13,27 +13,37 @@ import (
 	"github.com/cloudname/nodee/internal/fault"
 )
 
-// client makes the client that the global flags ask for.
+// client makes the client of the node that the global flags name.
 func (a *app) client() (*client.Client, error) {
-	if a.asking != nil {
-		return a.asking, nil
+	if a.node != nil {
+		return a.node, nil
 	}
+	c, err := a.connect(a.global.address(), "")
+	a.node = c
+	return c, err
+}
+
+// connect makes a client of a daemon; hint is what to look at when it is not there.
+func (a *app) connect(addr, hint string) (*client.Client, error) {
 	t, err := a.global.findToken()
 	if err != nil {
 		return nil, err
 	}
 	g := &a.global
-	c, err := client.New(client.Config{Addr: g.address(), Token: t.text, Agent: "nodee/" + a.Version, CA: g.tlsCA, Cert: g.tlsCert, Key: g.tlsKey})
+	c, err := client.New(client.Config{Addr: addr, Token: t.text, Agent: "nodee/" + a.Version, CA: g.tlsCA, Cert: g.tlsCert, Key: g.tlsKey, Hint: hint})
 	if err != nil {
 		return nil, err
 	}
-	a.asking, a.token = c, t
+	a.asked, a.token = append(a.asked, c), t
 	return c, nil
 }
 
 // address is the daemon's URL. What is given without a scheme is plain HTTP.
 func (g *globalFlags) address() string {
-	addr := cmp.Or(g.addr, os.Getenv("NODEE_ADDR"), defaultAddr)
+	return asURL(cmp.Or(g.addr, os.Getenv("NODEE_ADDR"), defaultAddr))
+}
+
+func asURL(addr string) string {
 	if !strings.Contains(addr, "://") {
 		addr = "http://" + addr
 	}
@@ -75,21 +85,24 @@ func (a *app) tell(err error) {
 		fmt.Fprintln(a.Err, " ", printable(faultText(f)))
 	}
 	if isProblem && p.Status == http.StatusUnauthorized {
-		fmt.Fprintln(a.Err, " ", printable(a.token.advice(a.asking.Addr())))
+		fmt.Fprintln(a.Err, " ", printable(a.token.advice(a.asked[len(a.asked)-1].Addr())))
 	}
 }
 
-// faultText tells one fault: where it is, what is wrong, and what was given there, where
-// that is short and not told already.
+// faultText tells one fault: where it is, what is wrong, and what was given there.
 func faultText(f fault.Field) string {
-	text := strings.TrimPrefix(f.Location, "body.") + ": " + f.Message
+	return strings.TrimPrefix(f.Location, "body.") + ": " + f.Message + given(f)
+}
+
+// given tells what was given where a fault is, if that is short and not told already.
+func given(f fault.Field) string {
 	switch f.Value.(type) {
 	case string, bool, float64, json.Number:
-		if given := fmt.Sprint(f.Value); !strings.Contains(f.Message, given) {
-			text += fmt.Sprintf(" (given: %s)", shortText(given, whyWidth))
+		if text := fmt.Sprint(f.Value); !strings.Contains(f.Message, text) {
+			return fmt.Sprintf(" (given: %s)", shortText(text, whyWidth))
 		}
 	}
-	return text
+	return ""
 }
 
 // errorText is what to say of err, without its faults.

@@ -4,16 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/cloudname/nodee/runtime/service"
 )
-
-// maxSpec bounds what is read of a spec: the daemon takes no larger one.
-const maxSpec = 1 << 20
 
 // specFlags are the ways to say on the command line what a service should be.
 type specFlags struct {
@@ -25,7 +21,7 @@ type specFlags struct {
 func (f *specFlags) register(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.StringVarP(&f.file, "file", "f", "", "the `FILE` that holds the spec, .toml, .yaml, .yml or .json; - for standard input")
-	fs.StringVar(&f.format, "format", "", "what standard input is written in, a `WORD`: toml, yaml or json")
+	fs.StringVar(&f.format, "format", "", "what standard input is written in, a `WORD`: toml, yaml or json (default what it looks like)")
 	fs.StringVar(&f.artifact, "artifact", "", "the `ARTIFACT` to run from")
 	fs.StringVar(&f.command, "command", "", "the `PATH` of the command, inside the artifact (default "+service.DefaultCommand+")")
 	fs.StringArrayVar(&f.options, "option", nil, "an option of the command, `KEY=VALUE`; KEY or KEY=true is a bare --KEY; can be given again, also with the same KEY")
@@ -44,9 +40,10 @@ func (f *specFlags) spec(cmd *cobra.Command, in io.Reader, args []string) (*serv
 	if len(args) > 0 {
 		inline = append(inline, "arguments behind --")
 	}
+	if err := checkFormat("a spec", f.file, f.format, "-f -"); err != nil {
+		return nil, err
+	}
 	switch {
-	case f.format != "" && f.file != "-":
-		return nil, usage("--format is for a spec from standard input: give -f - too")
 	case f.file != "" && len(inline) > 0:
 		return nil, usage("a spec is given twice, with -f and with %s: put all of it into the file", strings.Join(inline, ", "))
 	case f.file != "":
@@ -58,48 +55,15 @@ func (f *specFlags) spec(cmd *cobra.Command, in io.Reader, args []string) (*serv
 }
 
 func (f *specFlags) fromFile(in io.Reader) (*service.Spec, error) {
-	name, format, err := f.source()
+	w, err := readWritten("the spec", f.file, f.format, in)
 	if err != nil {
 		return nil, err
 	}
-	if f.file != "-" {
-		file, err := os.Open(f.file)
-		if err != nil {
-			return nil, usage("cannot read the spec: %w", err)
-		}
-		defer file.Close()
-		in = file
-	}
-	data, err := io.ReadAll(io.LimitReader(in, maxSpec+1))
+	s, err := service.Decode(w.data, w.format, "")
 	if err != nil {
-		return nil, usage("cannot read the spec: %w", err)
-	}
-	if len(data) > maxSpec {
-		return nil, usage("cannot read the spec: %s is larger than 1 MiB", name)
-	}
-	s, err := service.Decode(data, format, "")
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, w.place(err)
 	}
 	return &s, nil
-}
-
-// source returns what people call the spec's file, and what it is written in.
-func (f *specFlags) source() (string, service.Format, error) {
-	if f.file != "-" {
-		format, err := service.FormatOf(f.file)
-		if err != nil {
-			return "", "", usage("%w", err)
-		}
-		return f.file, format, nil
-	}
-	switch format := service.Format(f.format); format {
-	case service.TOML, service.YAML, service.JSON:
-		return "standard input", format, nil
-	case "":
-		return "", "", usage("say what standard input is written in: --format toml, yaml or json")
-	}
-	return "", "", usage("--format is %q, expected toml, yaml or json", f.format)
 }
 
 // fromFlags has the flags go the same way as a file, so that the same is right and wrong.

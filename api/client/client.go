@@ -1,4 +1,4 @@
-// Package client talks to a node over REST: the command line and tests are made of it.
+// Package client talks to a daemon over REST: the command line and tests are made of it.
 //
 // Each call answers with the typed value and with the bytes as they came, so that a program
 // can pass an answer on as it is. Errors are of three sorts: a *Problem is what the daemon
@@ -13,6 +13,7 @@ package client
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -36,6 +37,9 @@ type Config struct {
 	Token string // "": none is sent
 	Agent string // what the caller calls itself, for the daemon's history: "nodee/1.2"
 
+	// Hint is what an Unreachable tells a person to look at; "": what there is to say of a node.
+	Hint string
+
 	// Files in PEM, for https: the authority that signed the daemon's certificate, where
 	// that is none of the host's, and the client's own certificate and key.
 	CA, Cert, Key string
@@ -48,8 +52,11 @@ type Client struct {
 	base  string // without a slash at its end
 	token string
 	agent string
+	hint  string
 	http  *http.Client
 }
+
+const nodeHint = "is nodee agent running there? --addr or NODEE_ADDR names another one"
 
 // Answer is what a call answers.
 type Answer[T any] struct {
@@ -70,7 +77,7 @@ func New(cfg Config) (*Client, error) {
 		u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
 		return nil, fault.New(fault.Invalid, "address", "%q is no address of a daemon: give a URL such as http://127.0.0.1:7040", cfg.Addr)
 	}
-	c := &Client{base: u.Scheme + "://" + u.Host, token: cfg.Token, agent: cfg.Agent, http: cfg.HTTP}
+	c := &Client{base: u.Scheme + "://" + u.Host, token: cfg.Token, agent: cfg.Agent, hint: cmp.Or(cfg.Hint, nodeHint), http: cfg.HTTP}
 	if c.http != nil {
 		return c, nil
 	}

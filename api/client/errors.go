@@ -71,17 +71,21 @@ func (p *Problem) Unwrap() error { return fault.New(kinds[p.Status], p.Slug(), "
 // answered.
 type Unreachable struct {
 	Addr string
-	Cut  bool // it was there; what became of the request is not known
+	Cut  bool   // it was there; what became of the request is not known
+	Hint string // what to look at
 	Err  error
 }
 
 // Error says what can be done about it.
 func (u *Unreachable) Error() string {
 	if u.Cut {
-		return fmt.Sprintf("cannot hear the answer of %s to its end: %s; see there what became of the request", u.Addr, reason(u.Err))
+		return fmt.Sprintf("cannot hear the answer of %s to its end: %s; see there what became of the request", u.Addr, u.Reason())
 	}
-	return fmt.Sprintf("cannot reach %s: %s; is nodee agent running there? --addr or NODEE_ADDR names another one", u.Addr, reason(u.Err))
+	return fmt.Sprintf("cannot reach %s: %s; %s", u.Addr, u.Reason(), u.Hint)
 }
+
+// Reason says in a few words what is wrong with the connection.
+func (u *Unreachable) Reason() string { return reason(u.Err) }
 
 // Unwrap returns what went wrong.
 func (u *Unreachable) Unwrap() error { return u.Err }
@@ -96,7 +100,7 @@ func (c *Client) unreachable(ctx context.Context, err error) error {
 	if op, ok := errors.AsType[*net.OpError](err); !ok || op.Op != "dial" {
 		cut = brokeOff(err)
 	}
-	return &Unreachable{Addr: c.base, Cut: cut, Err: err}
+	return &Unreachable{Addr: c.base, Cut: cut, Hint: c.hint, Err: err}
 }
 
 // brokeOff tells whether a connection was there and ended.
@@ -114,7 +118,7 @@ func (c *Client) cutOff(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("cannot wait for the answer of %s: %w", c.base, context.Cause(ctx))
 	}
-	return &Unreachable{Addr: c.base, Cut: true, Err: err}
+	return &Unreachable{Addr: c.base, Cut: true, Hint: c.hint, Err: err}
 }
 
 // reason says in a few words what is wrong with a connection.
@@ -154,6 +158,6 @@ func (f *Foreign) Error() string {
 	if f.Status == http.StatusBadRequest && f.Media == "" && strings.HasPrefix(f.Addr, "http:") {
 		ask = "does it want https?" // what a server in Go says then has no type
 	}
-	return fmt.Sprintf("cannot use the answer of %s: it is %d %s, %s, which nodee agent does not send; %s",
+	return fmt.Sprintf("cannot use the answer of %s: it is %d %s, %s, which no daemon of Nodee sends; %s",
 		f.Addr, f.Status, http.StatusText(f.Status), media, ask)
 }

@@ -150,3 +150,17 @@ func normal(v any) any {
 	}
 	return v
 }
+
+// Guess tells the format of data that has no name: JSON begins with a brace, and what is TOML
+// is no table in YAML. The error says that it is none of them.
+func Guess(data []byte) (Format, error) {
+	if bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) {
+		return JSON, nil
+	}
+	for _, format := range []Format{TOML, YAML} {
+		if _, err := parse(data, format); err == nil {
+			return format, nil
+		}
+	}
+	return "", errors.New("it can be read neither as TOML nor as YAML nor as JSON")
+}

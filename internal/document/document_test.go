@@ -71,3 +71,14 @@ func TestReadersGatherTheFaultsOfAll(t *testing.T) {
 		t.Errorf("what is wrong took the place of a default: %d, %q", n, s)
 	}
 }
+
+func TestGuess(t *testing.T) {
+	for text, want := range map[string]Format{
+		" \n{\"a\": 1}": JSON, "{broken": JSON, "a = 1\n[b]\nc = 2\n": TOML, "": TOML, "a: 1\nb: [c]\n": YAML, "# only this\na: {b: 1}": YAML,
+		"just words": "", "a = [": "", "[1, 2]": "",
+	} {
+		if got, err := Guess([]byte(text)); got != want || (err == nil) == (want == "") {
+			t.Errorf("%q is taken for %q, %v; want %q", text, got, err, want)
+		}
+	}
+}

@@ -4,12 +4,14 @@ import (
 	"errors"
 	"io"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
 
+	"github.com/cloudname/nodee/internal/document"
 	"github.com/cloudname/nodee/internal/fault"
 )
 
@@ -22,7 +24,7 @@ type file struct {
 	path         string
 	values       map[string]any // by the name of the key, of the type of its field
 	repositories []Repository   // nil: none are set
-	lines        map[string]int
+	lines        document.Lines
 	faults       []fault.Field // in the order of the lines once decode is done
 }
 
@@ -52,16 +54,16 @@ func readAtMost(path string, limit int64) ([]byte, error) {
 }
 
 // decode reads a document: every key that is known into values, all others into faults.
-func (f *file) decode(document []byte) {
+func (f *file) decode(text []byte) {
 	f.values = map[string]any{}
 	tree := map[string]any{}
-	if err := toml.Unmarshal(document, &tree); err != nil {
+	if err := toml.Unmarshal(text, &tree); err != nil {
 		f.faults = []fault.Field{f.syntaxFault(err)}
 		return
 	}
-	f.lines = linesOf(document)
+	f.lines = document.LinesOf(text, document.TOML, join)
 	f.table("", tree)
-	slices.SortStableFunc(f.faults, func(a, b fault.Field) int { return f.line(a.Location) - f.line(b.Location) })
+	slices.SortStableFunc(f.faults, func(a, b fault.Field) int { return f.lines.Of(a.Location) - f.lines.Of(b.Location) })
 	for i, fa := range f.faults {
 		f.faults[i].Message += " (" + f.where(fa.Location) + ")"
 	}
@@ -119,7 +121,7 @@ func (f *file) repositoryTables(value any) {
 	for i, item := range items {
 		tree, isTable := item.(map[string]any)
 		ok = ok && isTable
-		f.repositories = append(f.repositories, f.repository(element("repository", i), tree))
+		f.repositories = append(f.repositories, f.repository(document.Element("repository", i), tree))
 	}
 	if !ok {
 		f.fault("repository", "is "+typeOf(value)+", expected tables: [[repository]]")
@@ -152,19 +154,8 @@ func (f *file) fault(at, message string) {
 	f.faults = append(f.faults, fault.Field{Location: at, Message: message})
 }
 
-// line returns the line of a path, or of the nearest table around it.
-func (f *file) line(path string) int {
-	for path != "" {
-		if line, ok := f.lines[path]; ok {
-			return line
-		}
-		path = path[:max(0, strings.LastIndexAny(path, ".["))]
-	}
-	return 0
-}
-
 // where names the place of a path for people.
-func (f *file) where(path string) string { return f.path + ":" + strconv.Itoa(f.line(path)) }
+func (f *file) where(path string) string { return f.path + ":" + strconv.Itoa(f.lines.Of(path)) }
 
 func isKnownTable(path string) bool {
 	return slices.ContainsFunc(keys, func(k key[Settings]) bool { return strings.HasPrefix(k.name, path+".") })
@@ -187,4 +178,14 @@ func repositoryNames(path string) []string {
 		names = append(names, join(path, k.name))
 	}
 	return names
+}
+
+var bareKey = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
+
+// join adds a key to the path of its table, quoted as TOML wants it where it is not plain.
+func join(path, name string) string {
+	if !bareKey.MatchString(name) {
+		name = quote(name)
+	}
+	return document.Join(path, name)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
 
+	"github.com/cloudname/nodee/internal/document"
 	"github.com/cloudname/nodee/internal/fault"
 )
 
@@ -128,7 +129,7 @@ func (l *loader) repositories() []Repository {
 	flag := l.flag("repository")
 	if flag == nil || !flag.Changed {
 		for i := range l.file.repositories {
-			at := element("repository", i)
+			at := document.Element("repository", i)
 			l.from[at] = l.file.where(at)
 		}
 		return l.file.repositories
@@ -136,7 +137,7 @@ func (l *loader) repositories() []Repository {
 	l.from["repository"] = "--repository"
 	var repositories []Repository
 	for i, given := range flag.Value.(*repositoryFlag).texts {
-		l.from[element("repository", i)] = "--repository"
+		l.from[document.Element("repository", i)] = "--repository"
 		r, err := parseRepository(given)
 		if err != nil {
 			l.fault("repository", err.Error(), nil) // not the value: it may hold a password

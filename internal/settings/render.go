@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/cloudname/nodee/internal/document"
 	"github.com/cloudname/nodee/internal/quantity"
 )
 
@@ -18,7 +19,7 @@ func Render(s Settings) string {
 		line(&b, short, k.get(&s), s.from[k.name])
 	}
 	for i, r := range s.Repositories {
-		fmt.Fprintf(&b, "\n[[repository]]%s\n", comment(s.from[element("repository", i)]))
+		fmt.Fprintf(&b, "\n[[repository]]%s\n", comment(s.from[document.Element("repository", i)]))
 		r.URL = r.Redacted()
 		for _, k := range repositoryKeys {
 			line(&b, k.name, k.get(&r), "")

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/cloudname/nodee/internal/document"
 )
 
 // A group of artifacts, * for any characters in it.
@@ -16,7 +18,7 @@ var groupGlob = regexp.MustCompile(`^[A-Za-z0-9_+*][A-Za-z0-9_.+*-]*$`)
 func checkRepositories(c *checks, repositories []Repository) {
 	seen := map[string]bool{}
 	for i, r := range repositories {
-		at := element("repository", i)
+		at := document.Element("repository", i)
 		switch {
 		case r.Name == "":
 			c.add(at+".name", "", "is missing")
