@@ -80,6 +80,8 @@ var Nodee = House{
 			On: []string{"words", "vocabulary", "api"}},
 		{Name: "presence", Rooms: []string{"nodee/presence"},
 			On: []string{"words", "vocabulary", "tools", "keeper", "cell"}},
+		{Name: "mirror", Rooms: []string{"coordinator/mirror"},
+			On: []string{"words", "vocabulary", "tools", "keeper", "cell"}},
 		{Name: "discovery", Rooms: []string{"internal/discovery"},
 			On: []string{"words", "vocabulary", "tools", "keeper", "api", "cell"}},
 		{Name: "face tests", Rooms: []string{"nodee/rest/resttest"},
