@@ -1,0 +1,113 @@
+package place
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/cloudname/nodee/job"
+)
+
+// leaver is an instance that must leave its node, and has not left yet.
+type leaver struct {
+	number int32
+	why    string
+}
+
+// stopSurplus stops what a job should not have, the highest instances first.
+func (p *planner) stopSurplus(e *entry) {
+	why := fmt.Sprintf("the job has a count of %d", e.Count)
+	switch {
+	case e.gone:
+		why = "there is no such job any more"
+	case e.Stopped:
+		why = "the job is stopped"
+	}
+	for number := len(e.at) - 1; number >= e.wanted(); number-- {
+		if e.at[number] != nowhere {
+			p.change(unit{e, int32(number)}, nowhere, why)
+		}
+	}
+	if e.Type == job.System && !e.ends() {
+		p.stopMisplaced(e)
+	}
+}
+
+// findLeavers looks at the services on a node. Whoever it finds must leave whatever becomes of
+// the others: those that stay are on the node to the end of the plan, and none of those found
+// fits beside them. So nobody has to be found twice.
+func (p *planner) findLeavers(slot int32) {
+	n := p.nodes[slot]
+	stay := make([]unit, 0, len(n.units))
+	for _, u := range n.units {
+		if u.of.Type == job.System {
+			stay = append(stay, u)
+		} else if why := outOfPlace(n, slot, u); why != "" {
+			p.mustLeave(u, slot, why)
+		} else {
+			stay = append(stay, u)
+		}
+	}
+	if n.State != Away && n.over() {
+		p.crowdedOut(n, slot, stay)
+	}
+}
+
+func (p *planner) mustLeave(u unit, slot int32, why string) {
+	p.leaving[u.of] = append(p.leaving[u.of], leaver{u.number, why})
+	p.left = append(p.left, slot)
+}
+
+// outOfPlace says why an instance cannot stay where it is; empty: it can. Of a node that is away
+// nothing is known but that; an instance of a system job belongs to it, and waits.
+func outOfPlace(n *node, slot int32, u unit) string {
+	if n.State == Away {
+		if u.of.Type != job.System && n.AwayFor >= u.of.ReplaceAfter {
+			return fmt.Sprintf("%s has been away for %s or longer", n.Name, u.of.ReplaceAfter)
+		}
+		return ""
+	}
+	if n.State == Drained {
+		return n.Name + " is drained"
+	}
+	if !u.of.filter.pass[slot] {
+		return n.Name + " " + mismatch(u.of.filter, n)
+	}
+	if slices.Contains(n.Local, u.of.Name.Instance(u.number)) {
+		return n.Name + " has a service of its own by that name"
+	}
+	for _, port := range u.of.ports {
+		if slices.Contains(n.Ports, port) {
+			return fmt.Sprintf("port %d of %s is held by a service of its own", port, n.Name)
+		}
+	}
+	return ""
+}
+
+// mismatch says what a node lacks to be one that a job can use.
+func mismatch(f *filter, n *node) string {
+	var parts []string
+	for _, o := range f.obstacles(n, nil) {
+		if o.key == cluster {
+			parts = append(parts, fmt.Sprintf("is in the cluster %s, not %s", n.Cluster, o.text))
+		} else {
+			parts = append(parts, "does not meet "+o.text)
+		}
+	}
+	return strings.Join(parts, " and ")
+}
+
+// crowdedOut finds who must leave a node that has more than it can hold: whoever does not fit
+// beside those before it, system jobs first, since they have nowhere else to go.
+func (p *planner) crowdedOut(n *node, slot int32, units []unit) {
+	slices.SortFunc(units, func(a, b unit) int { return cmp.Or(before(a.of, b.of), cmp.Compare(a.number, b.number)) })
+	stays := node{Node: n.Node, capacity: n.capacity}
+	for _, u := range units {
+		if u.of.Type == job.System || stays.fits(u.of) {
+			stays.add(u)
+		} else {
+			p.mustLeave(u, slot, n.Name+" has no room for all that is on it")
+		}
+	}
+}

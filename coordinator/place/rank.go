@@ -1,0 +1,189 @@
+package place
+
+import "cmp"
+
+// A node's key says how good it is for one more instance of a job: the least is the best. In
+// the order of weight: how many of the job it has (with anti-affinity), how much of it would be
+// used, how many instances it has, its name.
+const (
+	nameBits = 28
+	unitBits = 10
+	useBits  = 16
+	sameAt   = nameBits + unitBits + useBits
+	most     = 1<<unitBits - 1
+)
+
+// keyOf is the key of a node that has same instances of the job already.
+func keyOf(n *node, e *entry, same int) uint64 {
+	key := uint64(n.rank) | uint64(min(len(n.units), most))<<nameBits | use(n, e)<<(nameBits+unitBits)
+	if e.AntiAffinity {
+		key |= uint64(min(same, most)) << sameAt
+	}
+	return key
+}
+
+// use is how much of the node's scarcest resource would be used, in 65535ths.
+func use(n *node, e *entry) uint64 {
+	after, worst := n.used.plus(e.need), int64(0)
+	if n.capacity.cpu > 0 {
+		worst = after.cpu << useBits / n.capacity.cpu
+	}
+	if n.capacity.memory > 0 {
+		worst = max(worst, shareOf(after.memory, n.capacity.memory))
+	}
+	return uint64(min(max(worst, 0), 1<<useBits-1))
+}
+
+// shareOf goes by KiB where bytes would not fit.
+func shareOf(part, whole int64) int64 {
+	if whole >= 1<<46 {
+		part, whole = part>>10, whole>>10
+	}
+	return part << useBits / whole
+}
+
+// field is the nodes that one job can use, in the order in which it should: a heap of groups
+// of nodes that are the same to its spread, each a heap of nodes.
+type field struct {
+	cell   *Cell
+	of     *entry
+	same   []uint16 // by slot: how many of the job are there
+	groups []*group
+}
+
+// group is the nodes that have the same values of the attributes to spread over.
+type group struct {
+	counts []*int // for each attribute: how many of the job are on nodes of that value
+	nodes  []uint64
+	spread int    // the sum of counts, when it was last looked at
+	best   uint64 // the key of its best node, likewise
+}
+
+// newField looks once at every node. Instances that are leaving do not count any more. scratch
+// has room for a number by slot, all 0.
+func newField(c *Cell, e *entry, leaving []leaver, scratch []uint16) *field {
+	f := &field{cell: c, of: e, same: scratch}
+	for _, slot := range e.at {
+		if slot != nowhere {
+			f.same[slot]++
+		}
+	}
+	for _, l := range leaving {
+		f.same[e.at[l.number]]--
+	}
+	groups, values := map[string]*group{}, map[string]*int{}
+	only := &group{nodes: make([]uint64, 0, len(c.ranked))}
+	if len(e.Spread) == 0 {
+		groups[""] = only
+	}
+	for _, slot := range c.ranked {
+		n, g := c.nodes[slot], only
+		usable := n.open() && e.filter.pass[slot] && n.room(e)
+		if len(e.Spread) > 0 && (usable || f.same[slot] > 0) {
+			g = groupOf(groups, values, e, n)
+			for _, count := range g.counts {
+				*count += int(f.same[slot])
+			}
+		}
+		if usable {
+			g.nodes = append(g.nodes, keyOf(n, e, int(f.same[slot])))
+		}
+	}
+	f.open(groups)
+	return f
+}
+
+// groupOf finds or makes the group of a node. Nodes without an attribute are a group like another.
+func groupOf(groups map[string]*group, values map[string]*int, e *entry, n *node) *group {
+	name := n.Attributes[e.Spread[0].Attribute]
+	for _, s := range e.Spread[1:] {
+		name += "\x00" + n.Attributes[s.Attribute]
+	}
+	g := groups[name]
+	if g == nil {
+		g = &group{}
+		for _, s := range e.Spread {
+			value := s.Attribute + "\x00" + n.Attributes[s.Attribute]
+			if values[value] == nil {
+				values[value] = new(int)
+			}
+			g.counts = append(g.counts, values[value])
+		}
+		groups[name] = g
+	}
+	return g
+}
+
+// open makes heaps of what was gathered.
+func (f *field) open(groups map[string]*group) {
+	for _, g := range groups {
+		if len(g.nodes) > 0 {
+			heapify(g.nodes, cmp.Less[uint64])
+			g.look()
+			f.groups = append(f.groups, g)
+		}
+	}
+	heapify(f.groups, better)
+}
+
+// clear gives the scratch back as it was.
+func (f *field) clear() {
+	for _, slot := range f.of.at {
+		if slot != nowhere {
+			f.same[slot] = 0
+		}
+	}
+}
+
+func (g *group) look() {
+	g.best, g.spread = g.nodes[0], 0
+	for _, count := range g.counts {
+		g.spread += *count
+	}
+}
+
+// better orders groups: anti-affinity weighs more than spread, spread more than fit. Keys hold
+// the name, so that no two are equal.
+func better(a, b *group) bool {
+	if c := cmp.Or(cmp.Compare(a.best>>sameAt, b.best>>sameAt), cmp.Compare(a.spread, b.spread)); c != 0 {
+		return c < 0
+	}
+	return a.best < b.best
+}
+
+// best returns the slot of the best node. A group that was last looked at when it seemed better
+// is looked at again: what is placed makes groups worse only, so that the first one that is
+// still what it seemed is the best.
+func (f *field) best() (int32, bool) {
+	for len(f.groups) > 0 {
+		g := f.groups[0]
+		spread, best := g.spread, g.best
+		if g.look(); g.spread == spread && g.best == best {
+			return f.cell.ranked[best&(1<<nameBits-1)], true
+		}
+		down(f.groups, 0, better)
+	}
+	return nowhere, false
+}
+
+// placed tells that the best node was given one instance more.
+func (f *field) placed(slot int32) {
+	g, n := f.groups[0], f.cell.nodes[slot]
+	f.same[slot]++
+	for _, count := range g.counts {
+		*count++
+	}
+	if n.room(f.of) {
+		g.nodes[0] = keyOf(n, f.of, int(f.same[slot]))
+	} else {
+		g.nodes = pop(g.nodes)
+	}
+	if len(g.nodes) == 0 {
+		f.groups = pop(f.groups)
+		if len(f.groups) > 0 {
+			down(f.groups, 0, better)
+		}
+		return
+	}
+	down(g.nodes, 0, cmp.Less[uint64])
+}
