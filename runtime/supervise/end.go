@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cloudname/nodee/runtime/service"
@@ -178,12 +179,13 @@ func (u *unit) atRest() {
 		u.rest()
 		return
 	}
-	now := time.Now()
-	ran := u.rec.LastExit.At.Sub(u.rec.StartedAt)
-	v := Judge(u.rec.Spec.Restart, *u.rec.LastExit, ran, u.rec.Tries, now, u.cfg.random())
+	now, exit := time.Now(), *u.rec.LastExit
+	ran := exit.At.Sub(u.rec.StartedAt)
+	exit.Why = strings.TrimSuffix(exit.Why, confinedHint) // it comes last here, too
+	v := Judge(u.rec.Spec.Restart, exit, ran, u.rec.Tries, now, u.cfg.random())
 	u.rec.Start, u.rec.Handle, u.rec.Tries = "", nil, v.Tries
 	u.rec.Until = now.Add(v.Delay).UTC()
-	u.feed(v.Input, v.Why+hint(u.rec.Spec, *u.rec.LastExit, ran))
+	u.feed(v.Input, v.Why+hint(u.rec.Spec, exit, ran))
 }
 
 // arm waits for the next try. A process that ended has its delay from the policy already;

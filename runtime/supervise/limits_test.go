@@ -49,3 +49,21 @@ func TestWhatTheHostCannotDoIsSaidAtTheStart(t *testing.T) {
 		}
 	})
 }
+
+// What may be behind an end comes once, behind all that is said of it.
+func TestTheHintToConfinementIsSaidOnce(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.want.Spec.Access.Confine = true
+		w.want.Spec.Restart.Jitter = 0
+		w.open("boot")
+		w.expect(service.StateRunning)
+		w.end(exits(3))
+		s := w.expect(service.StateBackoff)
+		if want := "exited with 3" + confinedHint; s.LastExit.Why != want {
+			t.Errorf("it ended: %q, want %q", s.LastExit.Why, want)
+		}
+		if want := "exited with 3; restart 1 in 1s" + confinedHint; s.Why != want {
+			t.Errorf("why %q, want %q", s.Why, want)
+		}
+	})
+}

@@ -25,17 +25,14 @@ type Verdict struct {
 	Why   string
 }
 
-// Judge says what follows on an exit of a service that should run. ran is how long it ran,
+// Judge says what follows on an exit of a service that should run, and says again how it ended: by
+// the Why of the exit where that says more than its code and its signal. ran is how long it ran,
 // random a number from 0 up to 1 for the jitter. The formula of the delay is the one of the
 // contract: min(cap, base*factor^(n-1)), times 1 plus or minus jitter, uniformly.
 func Judge(p service.Restart, e service.Exit, ran time.Duration, t Tries, now time.Time, random float64) Verdict {
-	class, how := p.Classify(e.Code), Ended(e)
-	switch e.Reason {
-	case service.ReasonLiveness, service.ReasonTimeout:
-		// How it ended says no more than how it takes being told to.
-		class, how = service.Unclean, e.Why
-	case service.ReasonOOM:
-		how = cmp.Or(e.Why, how) // which names the limit
+	class, how := p.Classify(e.Code), cmp.Or(e.Why, Ended(e))
+	if e.Reason == service.ReasonLiveness || e.Reason == service.ReasonTimeout {
+		class = service.Unclean // how it ended says no more than how it takes being told to
 	}
 	switch {
 	case class == service.Fatal:
@@ -119,6 +116,9 @@ func Ended(e service.Exit) string {
 // early is how soon an end may be the work of what a service is not allowed.
 const early = 10 * time.Second
 
+// confinedHint follows on how a process ended.
+const confinedHint = "; it is confined: if it could not write somewhere, see access in its spec"
+
 // hint names what may be behind an end, where its own words may not: a confined service that
 // gave up soon. It says nothing of one that somebody ended.
 func hint(s *service.Spec, e service.Exit, ran time.Duration) string {
@@ -126,5 +126,5 @@ func hint(s *service.Spec, e service.Exit, ran time.Duration) string {
 	if !s.Access.Confine || ran >= early || !gaveUp {
 		return ""
 	}
-	return "; it is confined: if it could not write somewhere, see access in its spec"
+	return confinedHint
 }

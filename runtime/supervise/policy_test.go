@@ -49,6 +49,29 @@ func TestJudge(t *testing.T) {
 	}
 }
 
+// Whatever has ended it, its restart is told with the words of its exit.
+func TestJudgeSaysHowItEnded(t *testing.T) {
+	exit := func(reason service.Reason, why string) service.Exit {
+		e := signal("KILL")
+		e.Reason, e.Why = reason, why
+		return e
+	}
+	for _, c := range []struct {
+		exit service.Exit
+		want string
+	}{
+		{code(3), "exited with 3; restart 1 in 1s"},
+		{exit(service.ReasonKilled, ""), "ended by signal KILL; restart 1 in 1s"},
+		{exit(service.ReasonOOM, "was killed by the kernel: out of memory (limits.memory 64MiB)"), "was killed by the kernel: out of memory (limits.memory 64MiB); restart 1 in 1s"},
+		{exit(service.ReasonOOM, "the memory guard ended it; it was killed"), "the memory guard ended it; it was killed; restart 1 in 1s"},
+		{exit(service.ReasonLiveness, "http failed; told to end, it exited with 0"), "http failed; told to end, it exited with 0; restart 1 in 1s"},
+	} {
+		if v := Judge(service.DefaultRestart(), c.exit, 0, Tries{}, time.Now(), 0.5); v.Why != c.want {
+			t.Errorf("%q, want %q", v.Why, c.want)
+		}
+	}
+}
+
 func TestACodeListedTwiceBelongsToTheFirstClass(t *testing.T) {
 	n := 5
 	p := service.Restart{Success: []int{5}, Retry: []int{5}, Fatal: []int{5}}

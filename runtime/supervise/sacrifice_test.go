@@ -44,3 +44,17 @@ func TestTheHaltOfTheCondemned(t *testing.T) {
 		}
 	}
 }
+
+// The memory guard's words are not lost behind the kernel's.
+func TestASacrificeIsToldWithItsRestart(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.want.Spec.Restart.Jitter = 0
+		w.open("boot")
+		pid := w.expect(service.StateRunning).PID
+		w.sup.Sacrifice(unitName, pid, "the memory guard ended it")
+		s := w.expect(service.StateBackoff)
+		if want := "the memory guard ended it; it was killed; restart 1 in 1s"; s.Why != want {
+			t.Errorf("why %q, want %q", s.Why, want)
+		}
+	})
+}
