@@ -37,7 +37,7 @@ func (a *Agent) Status() api.Status {
 	return s
 }
 
-// features tells what the host lets Nodee do, and what Nodee does not do yet.
+// features tells what the host lets Nodee do, and which wishes on its disk cannot be read.
 func (a *Agent) features() map[string]string {
 	l := a.launcher.Features()
 	f := map[string]string{
