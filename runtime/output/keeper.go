@@ -112,7 +112,8 @@ func (k *Keeper) find(dir, stream string) *kept {
 	return q
 }
 
-// Open names a stream of the service whose log folder is dir.
+// Open names a stream ("stdout" or "stderr") of the service whose log folder is dir. Neither folder
+// nor file need exist yet.
 func (k *Keeper) Open(dir, stream string) (*Stream, error) {
 	if err := checkStream(stream); err != nil {
 		return nil, err

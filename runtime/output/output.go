@@ -17,7 +17,6 @@ package output
 
 import (
 	"context"
-	"path/filepath"
 	"time"
 
 	"github.com/cloudname/nodee/internal/fault"
@@ -29,17 +28,8 @@ const (
 	Stderr = "stderr"
 )
 
-// Stream is one output stream of one service. It holds nothing open.
+// Stream is one output stream of one service, which a Keeper has opened. It holds nothing open.
 type Stream struct{ ledger *ledger }
-
-// Open names the stream ("stdout" or "stderr") whose log is kept in dir, the log folder of
-// one service, and which no Keeper keeps. Neither folder nor file need exist yet.
-func Open(dir, stream string) (*Stream, error) {
-	if err := checkStream(stream); err != nil {
-		return nil, err
-	}
-	return &Stream{newLedger(dir, stream)}, nil
-}
 
 func checkStream(name string) error {
 	if name == Stdout || name == Stderr {
@@ -49,8 +39,6 @@ func checkStream(name string) error {
 		Location: "query.stream", Message: "must be stdout or stderr", Value: name,
 	}})
 }
-
-func (s *Stream) path() string { return filepath.Join(s.ledger.dir, s.ledger.logFile()) }
 
 // From makes a reader that begins at an offset, or, where that is not kept any more, at the
 // oldest that is; it must be closed. An offset beyond the end is one of a log of which

@@ -1,6 +1,7 @@
 package output
 
 import (
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,15 +11,24 @@ import (
 	"github.com/cloudname/nodee/internal/fault"
 )
 
+// open names a stream that nobody keeps within bounds.
+func open(t *testing.T, dir, stream string) (*Stream, error) {
+	t.Helper()
+	return NewKeeper(t.TempDir(), slog.New(slog.DiscardHandler)).Open(dir, stream)
+}
+
 // stream makes the log folder of a service and names its standard output.
 func stream(t *testing.T) *Stream {
 	t.Helper()
-	s, err := Open(t.TempDir(), Stdout)
+	s, err := open(t, t.TempDir(), Stdout)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
 }
+
+// path is where the log of a stream is.
+func (s *Stream) path() string { return filepath.Join(s.ledger.dir, s.ledger.logFile()) }
 
 // put replaces the content of a log without changing its inode.
 func put(t *testing.T, s *Stream, content string) {
@@ -43,7 +53,7 @@ func add(t *testing.T, s *Stream, content string) {
 
 func TestOnlyTwoStreams(t *testing.T) {
 	for _, name := range []string{"", "stdin", "../stdout", "stdout.log", "STDOUT"} {
-		_, err := Open(t.TempDir(), name)
+		_, err := open(t, t.TempDir(), name)
 		if fault.KindOf(err) != fault.Invalid || !strings.Contains(err.Error(), "must be stdout or stderr") {
 			t.Errorf("Open(%q) = %v", name, err)
 		}

@@ -122,7 +122,7 @@ func (f *follower) want(t *testing.T, want Piece) {
 }
 
 func TestFollowsALogThatIsNotThereYet(t *testing.T) {
-	s, err := Open(t.TempDir()+"/cell/borud/web/1", Stderr)
+	s, err := open(t, t.TempDir()+"/cell/borud/web/1", Stderr)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"net/http"
 	"os"
@@ -28,7 +29,8 @@ var At = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 // Node is a node that runs nothing. Its wishes come true at once, unless Stick says
 // otherwise.
 type Node struct {
-	logs string
+	logDirs string
+	logs    *output.Keeper // which keeps nothing: it does not run
 
 	mu        sync.Mutex
 	fails     map[string]error
@@ -50,8 +52,9 @@ type Node struct {
 
 // NewNode makes a node with nothing on it.
 func NewNode(tb testing.TB) *Node {
+	dir := tb.TempDir()
 	return &Node{
-		logs: tb.TempDir(), fails: map[string]error{},
+		logDirs: dir, logs: output.NewKeeper(dir, slog.New(slog.DiscardHandler)), fails: map[string]error{},
 		artifacts: map[artifact.ID]api.Artifact{}, services: map[service.Coordinate]api.Service{},
 	}
 }
@@ -124,7 +127,7 @@ func (n *Node) Say(tb testing.TB, c service.Coordinate, stream, text string) {
 }
 
 func (n *Node) logDir(c service.Coordinate) string {
-	return filepath.Join(n.logs, filepath.FromSlash(c.Path()))
+	return filepath.Join(n.logDirs, filepath.FromSlash(c.Path()))
 }
 
 // call notes a call and returns the error that was set for it.
@@ -138,7 +141,7 @@ func (n *Node) OpenLog(c service.Coordinate, stream string) (*output.Stream, err
 	if _, err := n.Service(c); err != nil {
 		return nil, err
 	}
-	return output.Open(n.logDir(c), stream)
+	return n.logs.Open(n.logDir(c), stream)
 }
 
 // EventsOf returns what happened to a service that is there.
