@@ -27,6 +27,7 @@ func Decode(data []byte, format document.Format, prefix string) (Job, error) {
 	if err != nil {
 		return Job{}, err
 	}
+	delete(table, "status") // what a coordinator has answered can be given back as it is
 	r := document.NewReader(prefix, table)
 	j := read(r)
 	if err := fault.Fields("the job cannot be used", r.Faults()); err != nil {
@@ -119,8 +120,8 @@ func readUpdate(r *document.Reader, j *Job) {
 	if u.HealthyDeadline <= u.MinHealthy {
 		r.Fault("healthy_deadline", u.HealthyDeadline.String(), "must be more than min_healthy, which is %s", u.MinHealthy)
 	}
-	if j.Type == Service && u.Canary > j.Count {
-		r.Fault("canary", u.Canary, "must not be more than count, which is %d", j.Count)
+	if u.Canary > 0 {
+		r.Fault("canary", u.Canary, "not supported yet: 0 is")
 	}
 }
 

@@ -39,12 +39,12 @@ func TestDefaults(t *testing.T) {
 
 func TestTheSameInThreeFormats(t *testing.T) {
 	fromJSON := decode(t, document.JSON, `{"name":"web.borud.fbu","count":3,"constraints":[{"attribute":"label.rack","operator":"in","value":["r1","r2"]}],
-		"spread":[{"attribute":"label.rack"}],"resources":{"cpu":0.5,"memory":"256MiB"},"spec":{"command":"/bin/web"},"update":{"canary":1}}`)
+		"spread":[{"attribute":"label.rack"}],"resources":{"cpu":0.5,"memory":"256MiB"},"spec":{"command":"/bin/web"},"update":{"max_parallel":2}}`)
 	fromTOML := decode(t, document.TOML, `
 name = "web.borud.fbu"
 count = 3
 resources = { cpu = 0.5, memory = "256MiB" }
-update.canary = 1
+update.max_parallel = 2
 [[constraints]]
 attribute = "label.rack"
 operator = "in"
@@ -61,7 +61,7 @@ constraints: [{attribute: label.rack, operator: in, value: [r1, r2]}]
 spread: [{attribute: label.rack}]
 resources: {cpu: 0.5, memory: 256MiB}
 spec: {command: /bin/web}
-update: {canary: 1}
+update: {max_parallel: 2}
 `)
 	if !fromJSON.Equal(fromTOML) || !fromJSON.Equal(fromYAML) {
 		t.Errorf("the formats differ:\n%+v\n%+v\n%+v", fromJSON, fromTOML, fromYAML)
@@ -101,7 +101,7 @@ func TestWrongJobs(t *testing.T) {
 		with(`"resources":{"memory":"much"}`):                                              {"resources.memory", "no size"},
 		with(`"update":{"max_parallel":0}`):                                                {"update.max_parallel", "from 1"},
 		with(`"update":{"healthy_deadline":"5s"}`):                                         {"update.healthy_deadline", "more than min_healthy"},
-		with(`"update":{"canary":2}`):                                                      {"update.canary", "not be more than count"},
+		with(`"update":{"canary":2}`):                                                      {"update.canary", "not supported yet"},
 		with(`"replace_after":60`):                                                         {"replace_after", "with its unit"},
 	} {
 		_, err := Decode([]byte(text), document.JSON, "body.")
@@ -187,4 +187,12 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("%s is kept as %+v, %v", written, kept, err)
 		}
 	})
+}
+
+// What a coordinator answers has a status beside the job, and can be put back.
+func TestAnAnswerCanBeGivenBack(t *testing.T) {
+	j := decode(t, document.JSON, `{"name":"web.borud.fbu","spec":{"command":"/bin/web"},"version":7,"status":{"status":"running","desired":1}}`)
+	if !j.Equal(decode(t, document.JSON, least)) {
+		t.Errorf("it is read as %+v", j)
+	}
 }

@@ -87,6 +87,8 @@ var Nodee = House{
 			On: []string{"words", "vocabulary", "tools", "keeper", "cell"}},
 		{Name: "discovery", Rooms: []string{"internal/discovery"},
 			On: []string{"words", "vocabulary", "tools", "keeper", "api", "cell"}},
+		{Name: "jobs", Rooms: []string{"coordinator/jobs"},
+			On: []string{"words", "document", "vocabulary", "tools", "keeper", "cell"}},
 		{Name: "face tests", Rooms: []string{"nodee/rest/resttest"},
 			On: []string{"words", "vocabulary", "tools", "edge", "runtime", "api", "node face"}},
 		{Name: "node", Rooms: []string{"nodee"},

@@ -1,0 +1,84 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+
+	"github.com/cloudname/nodee/internal/fault"
+	"github.com/cloudname/nodee/internal/keeper"
+	"github.com/cloudname/nodee/job"
+	"github.com/cloudname/nodee/zkschema"
+)
+
+// Put makes a job what j says. Where it says that already nothing is written, and the version
+// stays; a removed job is there again, with a new revision, and its versions go on.
+func (b Book) Put(ctx context.Context, j job.Job, o Options) (Outcome, error) {
+	out, err := b.write(ctx, j.Name, o, put(j))
+	return out, whose("put", j.Name, err)
+}
+
+// Scale gives a job another number of instances, which is no new revision. The error is a
+// fault.Conflict where it is a system job.
+func (b Book) Scale(ctx context.Context, name job.Name, count int, o Options) (Outcome, error) {
+	out, err := b.write(ctx, name, o, scale(name, count))
+	return out, whose("scale", name, err)
+}
+
+// Stop has nothing of a job run, and keeps it.
+func (b Book) Stop(ctx context.Context, name job.Name, o Options) (Outcome, error) {
+	out, err := b.write(ctx, name, o, stop(name))
+	return out, whose("stop", name, err)
+}
+
+// Restart makes a revision with the same spec, so that every instance is made anew, as by an
+// update. A stopped job runs again.
+func (b Book) Restart(ctx context.Context, name job.Name, o Options) (Outcome, error) {
+	out, err := b.write(ctx, name, o, restart(name))
+	return out, whose("restart", name, err)
+}
+
+// Remove marks a job: its instances are stopped, and then the leader forgets it.
+func (b Book) Remove(ctx context.Context, name job.Name, o Options) (Outcome, error) {
+	out, err := b.write(ctx, name, o, remove(name))
+	return out, whose("remove", name, err)
+}
+
+// Revert makes a job what one of its versions said, and has it run: who brings a version back
+// wants it to, also where that was the version of a stop. The error is a fault.Conflict where the
+// version is not kept.
+func (b Book) Revert(ctx context.Context, name job.Name, version int, o Options) (Outcome, error) {
+	out, err := b.write(ctx, name, o, change(name, changeRevert, func(j *job.Job, s standing) error {
+		old, err := b.keptVersion(ctx, name, version, s)
+		if err != nil {
+			return err
+		}
+		*j = old.Job
+		j.Stopped = false
+		return nil
+	}))
+	return out, whose("revert", name, err)
+}
+
+// Undo gives a job the spec of an earlier revision and leaves all else as it stands: what the
+// leader does about an update that has failed, with Match the version that it has decided about.
+// The errors are those of Revert, and a fault.Stale where the job has changed since.
+func (b Book) Undo(ctx context.Context, name job.Name, revision int, o Options) (Outcome, error) {
+	out, err := b.write(ctx, name, o, change(name, changeRevert, func(j *job.Job, s standing) error {
+		old, err := b.keptVersion(ctx, name, revision, s)
+		if err != nil {
+			return err
+		}
+		j.Spec = old.Job.Spec
+		return nil
+	}))
+	return out, whose("revert", name, err)
+}
+
+// keptVersion reads a version that is to be brought back.
+func (b Book) keptVersion(ctx context.Context, name job.Name, n int, s standing) (zkschema.Job, error) {
+	v, err := b.version(ctx, name, n)
+	if errors.Is(err, keeper.ErrNoNode) {
+		return v, fault.New(fault.Conflict, "version-not-kept", "its version %d is not there: %s", n, kept(s.numbers))
+	}
+	return v, err
+}

@@ -1,0 +1,169 @@
+// Package jobs is what operators ask of a cell: jobs, policies of nodes, settings. Any coordinator
+// writes them, the leader or not, by compare-and-set; nothing else that a coordinator writes is
+// written so. The leader itself asks for one thing, that a failed update is undone, with a Tree
+// whose writes are fenced.
+//
+// What becomes of a job is decided purely (decide.go) and then written in one multi: its record,
+// the same as one of its versions, and a check that its spec is there. So a version is there whole
+// or not at all, whoever dies when. Who loses a race tries again with what stands then, unless the
+// caller has said which version it means; and where an answer was lost it is found out whether the
+// write was done, so that no restart is done twice.
+//
+// It starts no goroutine and keeps nothing. It refuses to decide where anything runs.
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+
+	"github.com/cloudname/nodee/internal/fault"
+	"github.com/cloudname/nodee/internal/keeper"
+	"github.com/cloudname/nodee/job"
+	"github.com/cloudname/nodee/zkschema"
+)
+
+// Book is what is written in. It is a plain value.
+type Book struct {
+	Tree keeper.Tree // its writes may be fenced
+	Cell zkschema.Cell
+}
+
+// Options are how a job is changed.
+type Options struct {
+	Match *int   // the version that the job must be at, 0: it must not be there; nil: whichever
+	Why   string // why the coordinator itself asks; empty: somebody else does
+}
+
+// Outcome is what a change has come to.
+type Outcome struct {
+	Record  zkschema.Job
+	Stat    int32 // the version of the node in ZooKeeper that holds the record
+	Created bool  // there was no such job before, or it was removed
+	Changed bool  // there is a new version
+}
+
+// Get returns the record of a job, also of a removed one that is still there, as new as the call.
+// The error is a fault.NotFound where there is none.
+func (b Book) Get(ctx context.Context, name job.Name) (zkschema.Job, error) {
+	s, err := b.read(ctx, name)
+	if err != nil {
+		return zkschema.Job{}, fmt.Errorf("cannot read the job %s: %w", name, err)
+	}
+	if s.record == nil {
+		return zkschema.Job{}, missing(name)
+	}
+	return *s.record, nil
+}
+
+// Versions returns the versions of a job that are kept, the newest first. The error is a
+// fault.NotFound where there is no such job.
+func (b Book) Versions(ctx context.Context, name job.Name) ([]zkschema.Job, error) {
+	s, err := b.read(ctx, name)
+	if err == nil && s.record == nil {
+		return nil, missing(name)
+	}
+	out := []zkschema.Job{}
+	for _, n := range slices.Backward(s.numbers) {
+		if err != nil {
+			break
+		}
+		var v zkschema.Job
+		switch v, err = b.version(ctx, name, n); {
+		case err == nil:
+			out = append(out, v)
+		case errors.Is(err, keeper.ErrNoNode):
+			err = nil // a newer one has taken its place just now
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the versions of the job %s: %w", name, err)
+	}
+	return out, nil
+}
+
+// version reads one version of a job.
+func (b Book) version(ctx context.Context, name job.Name, n int) (zkschema.Job, error) {
+	data, _, err := b.Tree.Get(ctx, b.Cell.Version(name, n), nil)
+	if err != nil {
+		return zkschema.Job{}, err
+	}
+	return zkschema.DecodeJob(data)
+}
+
+// standing is what stands of a job.
+type standing struct {
+	record  *zkschema.Job // nil: none
+	stat    keeper.Stat
+	numbers []int // of the versions that are kept, the oldest first
+}
+
+// exists tells whether there is a job for who asks: a removed one is none any more.
+func (s standing) exists() bool { return s.record != nil && !s.record.Removed }
+
+// read reads what stands of a job, as new as the call: a server that lags behind is not believed.
+func (b Book) read(ctx context.Context, name job.Name) (standing, error) {
+	var s standing
+	if err := keeper.Confirm(ctx, b.Tree); err != nil {
+		return s, err
+	}
+	data, stat, err := b.Tree.Get(ctx, b.Cell.Job(name), nil)
+	switch {
+	case errors.Is(err, keeper.ErrNoNode):
+	case err != nil:
+		return s, err
+	default:
+		record, err := zkschema.DecodeJob(data)
+		if err != nil {
+			return s, err
+		}
+		s.record, s.stat = &record, stat
+	}
+	names, err := b.Tree.Children(ctx, b.Cell.Versions(name), nil)
+	if err != nil && !errors.Is(err, keeper.ErrNoNode) {
+		return s, err
+	}
+	for _, text := range names {
+		if n, err := strconv.Atoi(text); err == nil && n > 0 {
+			s.numbers = append(s.numbers, n)
+		}
+	}
+	slices.Sort(s.numbers)
+	return s, nil
+}
+
+// pinned are the versions of a job that are not dropped however old they are: what an update goes
+// back to, and what it is on its way to, which may be that some day.
+func (b Book) pinned(ctx context.Context, name job.Name) (map[int]bool, error) {
+	data, _, err := b.Tree.Get(ctx, b.Cell.Deployment(name), nil)
+	if errors.Is(err, keeper.ErrNoNode) {
+		return map[int]bool{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	d, err := zkschema.DecodeDeployment(data)
+	return map[int]bool{d.Stable: true, d.Revision: true}, err
+}
+
+func missing(name job.Name) error {
+	return fault.New(fault.NotFound, "no-such-job", "there is no job %s: nodee job list shows those there are", name)
+}
+
+// kept says which versions there are, for people.
+func kept(numbers []int) string {
+	if len(numbers) == 0 {
+		return "none is kept"
+	}
+	return fmt.Sprintf("%d to %d are kept", slices.Min(numbers), slices.Max(numbers))
+}
+
+// with returns a copy of the set with n in it.
+func with(set map[int]bool, n int) map[int]bool {
+	set = maps.Clone(set)
+	set[n] = true
+	return set
+}

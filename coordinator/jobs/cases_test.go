@@ -1,0 +1,375 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/cloudname/nodee/internal/fault"
+	"github.com/cloudname/nodee/internal/keeper"
+	"github.com/cloudname/nodee/job"
+	"github.com/cloudname/nodee/zkschema"
+)
+
+func puts(d *desk) {
+	out := d.put(webJob)
+	if !out.Created || !out.Changed || out.Record.By != "ann" || out.Record.Change != "put" || out.Record.At.IsZero() {
+		d.Errorf("the first is %+v", out)
+	}
+	d.stands(1, 1)
+	if out := d.put(strings.Replace(webJob, `"count"`, `"version":9,"count"`, 1)); out.Created || out.Changed || out.Record.Job.Version != 1 {
+		d.Errorf("the same again is %+v", out)
+	}
+	d.put(strings.Replace(webJob, "3", "5", 1))
+	d.stands(2, 1)
+	d.put(strings.Replace(webJob, "/bin/web", "/bin/other", 1))
+	d.stands(3, 3)
+	if out := d.put(webJob); out.Created || !out.Changed || out.Stat != 3 {
+		d.Errorf("the first content again is %+v", out)
+	}
+	d.stands(4, 4)
+}
+
+func changes(d *desk) {
+	d.put(webJob)
+	if r := d.must(d.Scale(d.ctx, web, 7, Options{})).Record; r.Job.Count != 7 || r.Change != "scale" {
+		d.Errorf("scaled to %+v", r)
+	}
+	if out := d.must(d.Scale(d.ctx, web, 7, Options{})); out.Changed {
+		d.Errorf("scaled to what it is: %+v", out)
+	}
+	_, err := d.Scale(d.ctx, web, -1, Options{})
+	if f := fault.FieldsOf(err); len(f) != 1 || f[0].Location != "body.count" || fault.KindOf(err) != fault.Invalid {
+		d.Errorf("scaled to -1: %v", err)
+	}
+	if r := d.must(d.Stop(d.ctx, web, Options{})).Record; !r.Job.Stopped || r.Change != "stop" {
+		d.Errorf("stopped to %+v", r)
+	}
+	if out := d.must(d.Stop(d.ctx, web, Options{})); out.Changed {
+		d.Errorf("stopped again: %+v", out)
+	}
+	d.stands(3, 1)
+	if r := d.must(d.Restart(d.ctx, web, Options{})).Record; r.Job.Stopped || r.Job.Count != 7 || r.Change != "restart" {
+		d.Errorf("restarted to %+v", r)
+	}
+	d.stands(4, 4)
+	d.must(d.Restart(d.ctx, web, Options{}))
+	d.stands(5, 5)
+
+	d.put(`{"name":"agent.borud.fbu","type":"system","spec":{"command":"/bin/agent"}}`)
+	_, err = d.Scale(d.ctx, job.Name{Service: "agent", User: "borud", Cell: "fbu"}, 2, Options{})
+	d.refused(err, fault.Conflict, "system-job")
+}
+
+func reverts(d *desk) {
+	d.put(webJob)
+	d.put(strings.Replace(webJob, "/bin/web", "/bin/other", 1))
+	d.must(d.Scale(d.ctx, web, 9, Options{}))
+	d.must(d.Stop(d.ctx, web, Options{})) // 4
+	r := d.must(d.Revert(d.ctx, web, 1, Options{})).Record
+	if r.Job.Spec.Command != "/bin/web" || r.Job.Count != 3 || r.Job.Stopped || r.Change != "revert" || r.Why != "" {
+		d.Errorf("reverted to %+v", r)
+	}
+	d.stands(5, 5)
+	if out := d.must(d.Revert(d.ctx, web, 5, Options{})); out.Changed {
+		d.Errorf("reverted to what it is: %+v", out)
+	}
+	if r := d.must(d.Revert(d.ctx, web, 4, Options{})).Record; r.Job.Stopped || r.Job.Count != 9 {
+		d.Errorf("reverted to a stop: %+v; want it to run", r)
+	}
+	for _, n := range []int{0, 7, 99} {
+		_, err := d.Revert(d.ctx, web, n, Options{})
+		d.refused(err, fault.Conflict, "version-not-kept")
+		if !strings.Contains(err.Error(), "1 to 6 are kept") {
+			d.Errorf("version %d: %v", n, err)
+		}
+	}
+}
+
+func undoes(d *desk) {
+	d.put(webJob)
+	d.put(strings.Replace(webJob, "/bin/web", "/bin/broken", 1))
+	d.must(d.Scale(d.ctx, web, 9, Options{}))
+	at := 3
+	r := d.must(d.Undo(d.ctx, web, 1, Options{Match: &at, Why: "version 2 failed"})).Record
+	if r.Job.Spec.Command != "/bin/web" || r.Job.Count != 9 || r.Change != "revert" || r.Why != "version 2 failed" {
+		d.Errorf("undone to %+v", r)
+	}
+	d.stands(4, 4)
+	_, err := d.Undo(d.ctx, web, 1, Options{Match: &at, Why: "again"})
+	d.refused(err, fault.Stale, "version-differs")
+	at = 4
+	d.must(d.Undo(d.ctx, web, 1, Options{Match: &at, Why: "a restart of the same spec failed"}))
+	d.stands(5, 5)
+	at = 5
+	_, err = d.Undo(d.ctx, web, 77, Options{Match: &at, Why: "x"})
+	d.refused(err, fault.Conflict, "version-not-kept")
+}
+
+func removes(d *desk) {
+	d.put(webJob)
+	r := d.must(d.Remove(d.ctx, web, Options{})).Record
+	if !r.Removed || r.Change != "remove" || r.Job.Version != 2 {
+		d.Errorf("removed to %+v", r)
+	}
+	if r, err := d.Get(d.ctx, web); err != nil || !r.Removed {
+		d.Errorf("while it ends it is %+v, %v", r, err)
+	}
+	for what, err := range map[string]error{
+		"remove": second(d.Remove(d.ctx, web, Options{})), "scale": second(d.Scale(d.ctx, web, 1, Options{})),
+		"stop": second(d.Stop(d.ctx, web, Options{})), "restart": second(d.Restart(d.ctx, web, Options{})), "revert": second(d.Revert(d.ctx, web, 1, Options{})),
+	} {
+		if d.refused(err, fault.NotFound, "no-such-job"); !strings.HasPrefix(err.Error(), "cannot "+what+" the job web.borud.fbu: ") {
+			d.Errorf("%s: %v", what, err)
+		}
+	}
+	if out := d.put(webJob); !out.Created || !out.Changed || out.Record.Removed {
+		d.Errorf("put again: %+v", out)
+	}
+	d.stands(3, 3)
+}
+
+func second(_ Outcome, err error) error { return err }
+
+func matches(d *desk) {
+	ask := func(n int, count int) error {
+		_, err := d.Put(d.ctx, decoded(d.T, fmt.Sprintf(`{"name":"web.borud.fbu","count":%d,"spec":{"command":"/bin/web"}}`, count)), Options{Match: &n})
+		return err
+	}
+	refused := func(err error, both ...string) {
+		d.Helper()
+		d.refused(err, fault.Stale, "version-differs")
+		for _, part := range both {
+			if err != nil && !strings.Contains(err.Error(), part) {
+				d.Errorf("%v does not say %q", err, part)
+			}
+		}
+	}
+	refused(ask(1, 1), "not there", "version 1")
+	if err := ask(0, 1); err != nil {
+		d.Fatal(err)
+	}
+	refused(ask(0, 1), "there already", "version 1")
+	refused(ask(2, 1), "at version 1", "not at 2")
+	if err := errors.Join(ask(1, 2), ask(2, 2)); err != nil {
+		d.Fatal(err)
+	}
+	d.stands(2, 1)
+	one := 1
+	refused(second(d.Remove(d.ctx, web, Options{Match: &one})), "at version 2")
+	d.must(d.Remove(d.ctx, web, Options{}))
+	refused(ask(3, 2), "not there")
+	if err := ask(0, 2); err != nil {
+		d.Fatal(err)
+	}
+	d.stands(4, 4)
+}
+
+func keeps(d *desk) {
+	d.put(webJob)
+	deployment, err := zkschema.Deployment{Job: web.String(), Revision: 2, Stable: 1, Status: zkschema.DeploymentRunning}.Encode()
+	if err != nil {
+		d.Fatal(err)
+	}
+	d.write(keeper.Create(d.Cell.Deployment(web), deployment))
+	for range 14 {
+		d.must(d.Restart(d.ctx, web, Options{}))
+	}
+	if got, want := d.kept(), []int{15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 2, 1}; !slices.Equal(got, want) {
+		d.Errorf("%v are kept; want %v: the valid one, ten more, and what an update goes back to or is on its way to", got, want)
+	}
+	for count := range 13 {
+		d.must(d.Scale(d.ctx, web, count+20, Options{}))
+	}
+	if got := d.kept(); !slices.Contains(got, 15) || len(got) != 14 {
+		d.Errorf("%v are kept; want the one that says what instances are among them", got)
+	}
+}
+
+func races(d *desk) {
+	d.put(webJob)
+	const writers = 8
+	var wg sync.WaitGroup
+	for range writers {
+		wg.Go(func() {
+			if _, err := d.Restart(d.ctx, web, Options{}); err != nil {
+				d.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	d.stands(1+writers, 1+writers)
+}
+
+// A write whose answer is lost is done once, whatever became of it.
+func lostAnswers(d *desk) {
+	d.put(webJob)
+	version, revision := 1, 0
+	real := d.trip.Tree
+	for name, happen := range map[string]func(ctx context.Context, ops []keeper.Op) ([]int32, error){
+		"it was done": func(ctx context.Context, ops []keeper.Op) ([]int32, error) {
+			if _, err := real.Apply(ctx, ops...); err != nil {
+				d.Error(err)
+			}
+			return nil, keeper.ErrUnknown
+		},
+		"it was not done": func(context.Context, []keeper.Op) ([]int32, error) { return nil, keeper.ErrUnknown },
+		"it is done later": func(_ context.Context, ops []keeper.Op) ([]int32, error) {
+			d.trip.once(ops[0].Path, func(ctx context.Context, again []keeper.Op) ([]int32, error) {
+				if _, err := real.Apply(ctx, ops...); err != nil {
+					d.Error(err)
+				}
+				return real.Apply(ctx, again...)
+			})
+			return nil, keeper.ErrUnknown
+		},
+		"it was done, and somebody has changed it since": func(ctx context.Context, ops []keeper.Op) ([]int32, error) {
+			if _, err := real.Apply(ctx, ops...); err != nil {
+				d.Error(err)
+			}
+			version++
+			d.must(Book{real, d.Cell}.Scale(ctx, web, version+100, Options{}))
+			return nil, keeper.ErrUnknown
+		},
+	} {
+		d.trip.once(d.Cell.Job(web), happen)
+		version++
+		out := d.must(d.Restart(d.ctx, web, Options{}))
+		if !out.Changed || out.Record.Change != "restart" {
+			d.Errorf("%s: %+v", name, out)
+		}
+		revision = out.Record.Revision
+		d.stands(version, revision)
+	}
+	d.trip.once(d.Cell.Job(web), func(context.Context, []keeper.Op) ([]int32, error) {
+		d.trip.once(d.Cell.Job(web), func(context.Context, []keeper.Op) ([]int32, error) { return nil, keeper.ErrUnavailable })
+		return nil, keeper.ErrUnknown
+	})
+	_, err := d.Restart(d.ctx, web, Options{})
+	d.refused(err, fault.Unavailable, "zookeeper-unavailable")
+	d.stands(version, revision)
+}
+
+// The leader drops specs that nothing names: also one that is about to be named.
+func specsThatGo(d *desk) {
+	other := strings.Replace(webJob, "/bin/web", "/bin/other", 1)
+	d.put(webJob)
+	d.trip.once(d.Cell.Job(web), func(ctx context.Context, ops []keeper.Op) ([]int32, error) {
+		d.write(keeper.Delete(ops[2].Path, keeper.AnyVersion))
+		return d.trip.Tree.Apply(ctx, ops...)
+	})
+	d.put(other)
+	d.stands(2, 2)
+}
+
+// A tree that does not let writes pass lets nothing pass.
+func fenced(d *desk) {
+	d.put(webJob)
+	deposed := fault.New(fault.Unavailable, "deposed", "another leads")
+	d.trip.once(d.Cell.Job(web), func(context.Context, []keeper.Op) ([]int32, error) { return nil, deposed })
+	if _, err := d.Restart(d.ctx, web, Options{}); !errors.Is(err, deposed) {
+		d.Errorf("%v, want %v", err, deposed)
+	}
+	d.stands(1, 1)
+}
+
+func tooLarge(d *desk) {
+	big := func(n int) job.Job {
+		j := decoded(d.T, webJob)
+		j.Spec.Args = []string{strings.Repeat("x", n)}
+		return j
+	}
+	if _, err := d.Put(d.ctx, big(maxRecord-3000), Options{}); err != nil {
+		d.Errorf("one that just fits: %v", err)
+	}
+	_, err := d.Put(d.ctx, big(maxRecord), Options{})
+	d.refused(err, fault.TooLarge, "job-too-large")
+	d.stands(1, 1)
+}
+
+// What a newer program has written is left as it is.
+func newer(d *desk) {
+	d.write(keeper.Create(d.Cell.Job(web), []byte(`{"schema":2}`)))
+	if _, err := d.Put(d.ctx, decoded(d.T, webJob), Options{}); !errors.Is(err, zkschema.ErrNewer) {
+		d.Errorf("%v, want %v", err, zkschema.ErrNewer)
+	}
+	d.write(keeper.Create(d.Cell.Incarnation("n1"), nil), keeper.Create(d.Cell.Settings(), []byte(`{"schema":2}`)))
+	d.write(keeper.Create(d.Cell.Policy("n1"), []byte(`{"schema":2}`)))
+	if _, err := d.Resume(d.ctx, "n1"); !errors.Is(err, zkschema.ErrNewer) {
+		d.Errorf("%v, want %v", err, zkschema.ErrNewer)
+	}
+	if _, err := d.Freeze(d.ctx, true, ""); !errors.Is(err, zkschema.ErrNewer) {
+		d.Errorf("%v, want %v", err, zkschema.ErrNewer)
+	}
+}
+
+func nothingThere(d *desk) {
+	_, err := d.Get(d.ctx, web)
+	d.refused(err, fault.NotFound, "no-such-job")
+	_, err = d.Versions(d.ctx, web)
+	d.refused(err, fault.NotFound, "no-such-job")
+	for _, node := range []string{"n1", "..", "No"} {
+		_, err := d.Drain(d.ctx, node, time.Minute, "")
+		d.refused(err, fault.NotFound, "no-such-node")
+	}
+	_, err = d.Freeze(d.ctx, true, "")
+	d.refused(err, fault.Unavailable, "no-settings-yet")
+}
+
+func policies(d *desk) {
+	d.write(keeper.Create(d.Cell.Incarnation("n1"), nil))
+	is := func(what string, drained, eligible, deadline bool, why string) func(zkschema.Policy, error) zkschema.Policy {
+		return func(p zkschema.Policy, err error) zkschema.Policy {
+			d.Helper()
+			if err != nil || p.Drained != drained || p.Eligible != eligible || (p.Deadline != nil) != deadline || p.Why != why {
+				d.Errorf("%s: %+v, %v", what, p, err)
+			}
+			data, _, err := d.Tree.Get(d.ctx, d.Cell.Policy("n1"), nil)
+			stands, _ := zkschema.DecodePolicy(data)
+			if p.By != "" && (err != nil || !samePolicy(stands, p) || stands.By != "ann") {
+				d.Errorf("%s: what stands is %s, %v", what, data, err)
+			}
+			return p
+		}
+	}
+	is("resumed without a policy", false, true, false, "")(d.Resume(d.ctx, "n1"))
+	began := time.Now()
+	p := is("drained", true, true, true, "new disks")(d.Drain(d.ctx, "n1", time.Hour, "new disks"))
+	if p.Deadline == nil || p.Deadline.Before(began.Add(time.Hour)) || p.Deadline.After(time.Now().Add(time.Hour)) {
+		d.Errorf("the deadline is %v", p.Deadline)
+	}
+	is("ineligible while drained", true, false, true, "old disks")(d.Ineligible(d.ctx, "n1", "old disks"))
+	since := is("resumed", false, true, false, "")(d.Resume(d.ctx, "n1")).Since
+	if p := is("resumed again", false, true, false, "")(d.Resume(d.ctx, "n1")); !p.Since.Equal(since) {
+		d.Errorf("resumed again since %v, before since %v", p.Since, since)
+	}
+	d.trip.once(d.Cell.Policy("n1"), func(ctx context.Context, ops []keeper.Op) ([]int32, error) {
+		if _, err := d.trip.Tree.Apply(ctx, ops...); err != nil {
+			d.Error(err)
+		}
+		return nil, keeper.ErrUnknown
+	})
+	is("an answer is lost", true, true, true, "")(d.Drain(d.ctx, "n1", time.Minute, ""))
+}
+
+func settings(d *desk) {
+	data, err := zkschema.Settings{ID: "5f0a"}.Encode()
+	if err != nil {
+		d.Fatal(err)
+	}
+	d.write(keeper.Create(d.Cell.Settings(), data))
+	for _, freeze := range []bool{true, true, false} {
+		s, err := d.Freeze(d.ctx, freeze, "moving house")
+		if err != nil || s.Freeze != freeze || s.ID != "5f0a" || s.Why != "moving house" || s.By != "ann" {
+			d.Errorf("freeze %v: %+v, %v", freeze, s, err)
+		}
+	}
+	_, stat, err := d.Tree.Get(d.ctx, d.Cell.Settings(), nil)
+	if err != nil || stat.Version != 2 {
+		d.Errorf("they were written %d times, %v; want 2: the same again is no change", stat.Version, err)
+	}
+}
