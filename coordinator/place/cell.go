@@ -151,9 +151,8 @@ func (c *Cell) Set(instance service.Coordinate, on string) {
 		return
 	}
 	u := unit{e, instance.Instance}
-	if from := e.where(u.number); from != nowhere {
-		c.openNodes[from] = true
-		c.detach(u)
+	if e.where(u.number) != nowhere {
+		c.detach(u) // nobody must leave a node because somebody has left it: it is not looked at
 	}
 	if to != nowhere {
 		c.openNodes[to] = true
