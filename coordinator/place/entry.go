@@ -72,14 +72,10 @@ func (e *entry) grow(number int32) {
 // ends tells whether nothing of the job should run.
 func (e *entry) ends() bool { return e.gone || e.Stopped }
 
-// wanted is how many instances a job should have: those numbered below it. What a system job
-// should have is decided node by node.
+// wanted is how many instances a service should have: those numbered below it.
 func (e *entry) wanted() int {
-	switch {
-	case e.ends():
+	if e.ends() {
 		return 0
-	case e.Type == job.System:
-		return len(e.at)
 	}
 	return e.Count
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/cloudname/nodee/job"
+	"github.com/cloudname/nodee/runtime/service"
 )
 
 // leaver is an instance that must leave its node, and has not left yet.
@@ -15,23 +16,49 @@ type leaver struct {
 	why    string
 }
 
+// OutOfPlace says why an instance could not stay on a node, whatever else is there; empty: it
+// could. It is for those who have to choose between several copies of one instance.
+func (c *Cell) OutOfPlace(instance service.Coordinate, on string) string {
+	e := c.jobs[job.NameOf(instance)]
+	if e == nil {
+		e = &entry{gone: true}
+	}
+	if why := e.surplus(instance.Instance); why != "" {
+		return why
+	}
+	slot, known := c.slots[on]
+	if !known {
+		return "" // as with Set: it is away, and since when nobody knows
+	}
+	return outOfPlace(c.nodes[slot], slot, unit{e, instance.Instance})
+}
+
 // stopSurplus stops what a job should not have, the highest instances first.
 func (p *planner) stopSurplus(e *entry) {
-	why := fmt.Sprintf("the job has a count of %d", e.Count)
-	switch {
-	case e.gone:
-		why = "there is no such job any more"
-	case e.Stopped:
-		why = "the job is stopped"
-	}
-	for number := len(e.at) - 1; number >= e.wanted(); number-- {
-		if e.at[number] != nowhere {
-			p.change(unit{e, int32(number)}, nowhere, why)
+	for number := int32(len(e.at)) - 1; number >= 0; number-- {
+		if e.at[number] == nowhere {
+			continue
+		}
+		if why := e.surplus(number); why != "" {
+			p.change(unit{e, number}, nowhere, why)
 		}
 	}
 	if e.Type == job.System && !e.ends() {
 		p.stopMisplaced(e)
 	}
+}
+
+// surplus says why a job should not have an instance of that number; empty: it should.
+func (e *entry) surplus(number int32) string {
+	switch {
+	case e.gone:
+		return "there is no such job any more"
+	case e.Stopped:
+		return "the job is stopped"
+	case e.Type != job.System && int(number) >= e.Count:
+		return fmt.Sprintf("the job has a count of %d", e.Count)
+	}
+	return ""
 }
 
 // findLeavers looks at the services on a node. Whoever it finds must leave whatever becomes of

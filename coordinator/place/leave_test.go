@@ -84,6 +84,38 @@ func TestWhoeverMustLeaveLeaves(t *testing.T) {
 		s.settle()
 		s.PutNode(c.changed)
 		s.expect(c.sentence, s.settle(), "move 0.web.u.c from n1 to n2: "+c.why+"\n")
+		if got := s.OutOfPlace(instance(0, "web"), "n1"); got != c.why {
+			t.Errorf("%s: a copy that is still there is out of place: %q", c.sentence, got)
+		}
+		if got := s.OutOfPlace(instance(0, "web"), "n2"); got != "" {
+			t.Errorf("%s: it is out of place on n2, too: %q", c.sentence, got)
+		}
+	}
+}
+
+func TestACopyIsOutOfPlaceOnEveryNodeWhenNothingShouldRun(t *testing.T) {
+	s := begin(t, aNode("n1"))
+	s.job("web", `"count":1`)
+	s.job("off", `"count":1,"stopped":true`)
+	s.job("log", `"type":"system"`)
+	s.PutNode(Node{Name: "n2", State: Away, AwayFor: 1e18})
+	for _, c := range []struct {
+		instance service.Coordinate
+		on, want string
+	}{
+		{instance(0, "web"), "n1", ""},
+		{instance(1, "web"), "n1", "the job has a count of 1"},
+		{instance(0, "off"), "n1", "the job is stopped"},
+		{instance(0, "none"), "n1", "there is no such job any more"},
+		{instance(9, "log"), "n1", ""},
+		{instance(0, "web"), "n2", "n2 has been away for 1m or longer"},
+		{instance(0, "log"), "n2", ""},
+		{instance(0, "web"), "n3", ""},
+		{instance(1, "web"), "n3", "the job has a count of 1"},
+	} {
+		if got := s.OutOfPlace(c.instance, c.on); got != c.want {
+			t.Errorf("%s on %s: %q, want %q", c.instance, c.on, got, c.want)
+		}
 	}
 }
 
