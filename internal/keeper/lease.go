@@ -2,6 +2,7 @@ package keeper
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -18,6 +19,7 @@ import (
 // that has lapsed.
 type Lease struct {
 	over <-chan struct{} // closed when the lease has ended, for whatever reason
+	ask  func(context.Context) error
 
 	mu    sync.Mutex
 	until time.Time
@@ -66,10 +68,20 @@ func span(timeout time.Duration) time.Duration { return timeout - timeout/3 }
 //
 // The lease costs the servers a write every sixth of the session's timeout.
 func Hold(ctx context.Context, s Session, use func(context.Context, *Lease) error) error {
+	return HoldWhile(ctx, s, func(ctx context.Context) error { return Confirm(ctx, s) }, use)
+}
+
+// HoldWhile is Hold with another way to have the session confirmed, for who must know that
+// something else is still as it was: when the servers refuse what confirm asks, so that it
+// returns an *OpError, the lease ends at once, and its cause is confirm's error.
+//
+// As Confirm does, confirm applies checks to s and nothing but checks: they need a majority,
+// which no read does, and they may be asked for again when the answer was lost.
+func HoldWhile(ctx context.Context, s Session, confirm func(context.Context) error, use func(context.Context, *Lease) error) error {
 	g := group.New(ctx)
 	stop := context.AfterFunc(s.Context(), func() { g.End(context.Cause(s.Context())) })
 	defer stop()
-	l, err := take(g.Context(), s)
+	l, err := take(g.Context(), s, confirm)
 	if err != nil {
 		g.End(err)
 		return fmt.Errorf("cannot take a lease: %w", err)
@@ -79,16 +91,16 @@ func Hold(ctx context.Context, s Session, use func(context.Context, *Lease) erro
 	return g.Wait()
 }
 
-func take(ctx context.Context, s Session) (*Lease, error) {
-	l := &Lease{over: ctx.Done()}
+func take(ctx context.Context, s Session, confirm func(context.Context) error) (*Lease, error) {
+	l := &Lease{over: ctx.Done(), ask: confirm}
 	asked := time.Now()
 	l.until = asked.Add(span(s.Info().Timeout))
 	// Until a majority has answered the lease is a hope, and nobody has it yet.
-	return l, l.confirm(ctx, s)
+	return l, l.confirm(ctx)
 }
 
 // keep has a majority of the servers confirm the session, every sixth of the timeout, until
-// ctx ends or the lease has lapsed.
+// ctx ends, the lease has lapsed or the servers have refused it.
 func (l *Lease) keep(ctx context.Context, s Session) error {
 	timeout := s.Info().Timeout
 	next := time.NewTimer(timeout / 6)
@@ -100,13 +112,15 @@ func (l *Lease) keep(ctx context.Context, s Session) error {
 		case <-next.C:
 		}
 		asked := time.Now()
-		err := l.confirm(ctx, s)
+		err := l.confirm(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return context.Cause(s.Context())
 		case err == nil && l.renew(asked.Add(span(timeout))):
 			// An answer that had to wait for a new connection is old: then ask again at once.
 			next.Reset(time.Until(asked.Add(timeout / 6)))
+		case errors.As(err, new(*OpError)):
+			return err
 		case !time.Now().Before(l.Until()):
 			return ErrLapsed
 		default:
@@ -116,8 +130,8 @@ func (l *Lease) keep(ctx context.Context, s Session) error {
 }
 
 // confirm asks the servers, and gives up when the lease lapses.
-func (l *Lease) confirm(ctx context.Context, s Session) error {
+func (l *Lease) confirm(ctx context.Context) error {
 	ctx, cancel := context.WithDeadlineCause(ctx, l.Until(), ErrLapsed)
 	defer cancel()
-	return Confirm(ctx, s)
+	return l.ask(ctx)
 }

@@ -176,3 +176,42 @@ func TestLeaseEndsWhenTheSessionExpires(t *testing.T) {
 		}
 	})
 }
+
+// A lease that depends on more than the session ends with that, by the next time it is confirmed.
+func TestLeaseEndsWhenItIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, s := open(t)
+		if _, err := s.Apply(t.Context(), keeper.Create("/epoch", nil)); err != nil {
+			t.Fatal(err)
+		}
+		confirm := func(ctx context.Context) error {
+			_, err := s.Apply(ctx, keeper.Check("/epoch", 0))
+			return err
+		}
+		began := time.Now()
+		err := keeper.HoldWhile(t.Context(), s, confirm, func(ctx context.Context, l *keeper.Lease) error {
+			time.Sleep(leaseT / 2) // it is confirmed three times
+			if !l.Valid() {
+				t.Error("it is over although it was not refused")
+			}
+			if _, err := s.Apply(ctx, keeper.Set("/epoch", nil, 0)); err != nil {
+				t.Error(err)
+			}
+			<-ctx.Done()
+			if took := time.Since(began); took != leaseT/2+leaseT/6 || l.Valid() || !errors.Is(context.Cause(ctx), keeper.ErrBadVersion) {
+				t.Errorf("over after %v, valid %v, because %v; want ErrBadVersion after %v", took, l.Valid(), context.Cause(ctx), leaseT/2+leaseT/6)
+			}
+			return nil
+		})
+		if !errors.Is(err, keeper.ErrBadVersion) || errors.Is(err, keeper.ErrLapsed) {
+			t.Errorf("HoldWhile = %v; want ErrBadVersion", err)
+		}
+		err = keeper.HoldWhile(t.Context(), s, confirm, func(context.Context, *keeper.Lease) error {
+			t.Error("a lease was given that is refused")
+			return nil
+		})
+		if !errors.Is(err, keeper.ErrBadVersion) {
+			t.Errorf("HoldWhile = %v; want ErrBadVersion", err)
+		}
+	})
+}

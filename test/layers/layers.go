@@ -54,7 +54,7 @@ var Nodee = House{
 			On: []string{"words", "document"}},
 		{Name: "edge", Rooms: []string{"internal/edge"},
 			On: []string{"words", "tools"}},
-		{Name: "keeper", Rooms: []string{"internal/keeper", "internal/keeper/memory"},
+		{Name: "keeper", Rooms: []string{"internal/keeper", "internal/keeper/memory", "internal/keeper/elect"},
 			On: []string{"words", "tools"}, Inside: true},
 		{Name: "keeper tests", Rooms: []string{"internal/keeper/keepertest"},
 			On: []string{"words", "tools", "keeper"}},
