@@ -16,6 +16,9 @@ type Duration time.Duration
 // ParseDuration reads a duration.
 func ParseDuration(s string) (Duration, error) {
 	d, err := time.ParseDuration(s)
+	if err != nil && tooLong(s) {
+		return 0, fmt.Errorf("%q is too large, a duration is at most %dh", s, math.MaxInt64/time.Hour)
+	}
 	if err != nil {
 		return 0, fmt.Errorf(`%q is no duration, expected one such as "300ms", "10s", "5m" or "2h"`, s)
 	}
@@ -23,6 +26,18 @@ func ParseDuration(s string) (Duration, error) {
 		return 0, fmt.Errorf("%q is negative", s)
 	}
 	return Duration(d), nil
+}
+
+// tooLong tells whether what cannot be read as a duration would be one with smaller numbers.
+func tooLong(s string) bool {
+	zeros := strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' {
+			return '0'
+		}
+		return r
+	}, s)
+	_, err := time.ParseDuration(zeros)
+	return err == nil && !strings.HasPrefix(s, "-")
 }
 
 // Std returns d as the standard library's duration.

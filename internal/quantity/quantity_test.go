@@ -1,6 +1,7 @@
 package quantity
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -29,6 +30,20 @@ func TestParseDuration(t *testing.T) {
 	for _, in := range []string{"", "10", "-1s", "1d"} {
 		if got, err := ParseDuration(in); err == nil {
 			t.Errorf("ParseDuration(%q) = %v, want an error", in, got)
+		}
+	}
+}
+
+func TestADurationThatIsTooLargeIsToldSo(t *testing.T) {
+	for in, says := range map[string]string{
+		"99999999h":                "is too large, a duration is at most 2562047h",
+		"1h99999999999999999999ms": "is too large",
+		"9999999999999999999x":     "is no duration",
+		"-99999999h":               "is no duration",
+		"99999999":                 "is no duration",
+	} {
+		if _, err := ParseDuration(in); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%q: %v; want %q", in, err, says)
 		}
 	}
 }
