@@ -126,6 +126,9 @@ func (u *unit) consider(w *Want) {
 	if w.Generation > u.rec.Generation {
 		u.rec.Generation = w.Generation
 		u.takeLive(w)
+		if u.state == Stopped && w.Desired != service.Running {
+			u.rec.Why = w.Why // nothing has to be done for it
+		}
 	}
 	in := u.input(w)
 	if in != 0 && u.state == Failed && u.rec.Start != "" { // see wakeInDoubt

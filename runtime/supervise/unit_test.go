@@ -32,6 +32,25 @@ func TestStartsAndStops(t *testing.T) {
 	})
 }
 
+func TestWhyItIsStoppedIsTheLatestWish(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.open("boot")
+		w.expect(service.StateRunning)
+		for n, d := range []service.Desired{service.Drained, service.Stopped, service.Drained} {
+			w.tell(d, false)
+			if n == 0 {
+				w.end(exits(0))
+			}
+			if s := w.expect(service.StateStopped); s.Why != w.want.Why || s.Generation != w.want.Generation {
+				t.Errorf("generation %d, why %q; want %d, %q", s.Generation, s.Why, w.want.Generation, w.want.Why)
+			}
+		}
+		if got, want := w.history(), "prepared started draining stopping exited stopped"; got != want {
+			t.Errorf("history %q, want %q", got, want)
+		}
+	})
+}
+
 func TestRestartsWithExactGaps(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.open("boot")
