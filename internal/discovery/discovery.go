@@ -19,6 +19,7 @@ import (
 
 	"github.com/cloudname/nodee/api"
 	"github.com/cloudname/nodee/internal/fault"
+	"github.com/cloudname/nodee/internal/group"
 	"github.com/cloudname/nodee/internal/keeper"
 	"github.com/cloudname/nodee/runtime/service"
 	"github.com/cloudname/nodee/zkschema"
@@ -112,14 +113,11 @@ func (r *Resolver) look(ctx context.Context, e service.Expression, client string
 // idle waits until there may be something new, at the longest for the given time, and in
 // any case for the gap.
 func idle(ctx context.Context, longest time.Duration, w *keeper.Watch, changed <-chan struct{}) error {
-	timer := time.NewTimer(gap)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
+	if group.Rest(ctx, gap); ctx.Err() != nil {
 		return context.Cause(ctx)
-	case <-timer.C:
 	}
-	timer.Reset(longest - gap)
+	timer := time.NewTimer(longest - gap)
+	defer timer.Stop()
 	select {
 	case <-ctx.Done():
 		return context.Cause(ctx)

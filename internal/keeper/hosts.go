@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/cloudname/nodee/internal/group"
 )
 
 // hosts hands the library one server after another, by name, in an order that differs between
@@ -82,14 +84,8 @@ func pause(rounds int, again bool, lived, timeout time.Duration) time.Duration {
 
 // wait waits for a random part of longest, or until the session ends.
 func (h *hosts) wait(longest time.Duration) {
-	if longest <= 0 {
-		return
-	}
-	timer := time.NewTimer(rand.N(longest))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-h.ctx.Done():
+	if longest > 0 {
+		group.Rest(h.ctx, rand.N(longest))
 	}
 }
 

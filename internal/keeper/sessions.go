@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"time"
+
+	"github.com/cloudname/nodee/internal/group"
 )
 
 // Sessions keeps a session open with k, one after another, and runs use under each of them,
@@ -38,7 +40,7 @@ func Sessions(ctx context.Context, k Keeper, log *slog.Logger, use func(context.
 			level = slog.LevelWarn
 		}
 		log.Log(ctx, level, "opening another ZooKeeper session", "after", wait, "why", err)
-		sleep(ctx, wait)
+		group.Rest(ctx, wait)
 	}
 	return nil
 }
@@ -67,13 +69,4 @@ const (
 func backoff(failures int) time.Duration {
 	longest := min(firstBackoff<<min(failures, 20), longestBackoff)
 	return longest/2 + rand.N(longest/2)
-}
-
-func sleep(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }

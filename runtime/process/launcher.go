@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	routines "github.com/cloudname/nodee/internal/group"
 	"github.com/cloudname/nodee/runtime/cgroup"
 	"github.com/cloudname/nodee/runtime/confine"
 	"github.com/cloudname/nodee/runtime/supervise"
@@ -327,8 +328,8 @@ func (l *Launcher) Watch(ctx context.Context, h supervise.Handle) (supervise.Exi
 		if err == nil {
 			return l.handOut(s), nil
 		}
-		if err := rest(ctx, retryGap); err != nil { // descriptors or memory were short
-			return supervise.Exit{}, err
+		if routines.Rest(ctx, retryGap); ctx.Err() != nil { // descriptors or memory were short
+			return supervise.Exit{}, ctx.Err()
 		}
 	}
 }
@@ -340,18 +341,6 @@ func (l *Launcher) watched(h supervise.Handle) (*start, error) {
 		return nil, nil
 	}
 	return l.at(h)
-}
-
-// rest waits for d, or fails when ctx ends.
-func rest(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
 }
 
 // Signal implements supervise.Launcher.

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	routines "github.com/cloudname/nodee/internal/group"
 )
 
 // loose is what belongs to a start as far as /proc tells: who says so in its environment, who
@@ -134,12 +136,8 @@ func poll(ctx context.Context, ask func() (bool, error)) error {
 		if yes, err := ask(); yes || err != nil {
 			return err
 		}
-		t := time.NewTimer(gap)
-		select {
-		case <-ctx.Done():
-			t.Stop()
+		if routines.Rest(ctx, gap); ctx.Err() != nil {
 			return ctx.Err()
-		case <-t.C:
 		}
 	}
 }

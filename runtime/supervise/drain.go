@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/cloudname/nodee/internal/group"
 	"github.com/cloudname/nodee/runtime/service"
 )
 
@@ -71,7 +72,7 @@ func repeat(ctx context.Context, try func() error) error {
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
-		wait(ctx, drainPause)
+		group.Rest(ctx, drainPause)
 		if ctx.Err() != nil {
 			return err
 		}

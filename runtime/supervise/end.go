@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cloudname/nodee/internal/group"
 	"github.com/cloudname/nodee/runtime/service"
 )
 
@@ -133,7 +134,7 @@ func (u *unit) insist(ctx context.Context, trouble string, try func() error) err
 			u.log.Error(trouble, "err", err)
 			said = true
 		}
-		wait(ctx, retryHalt)
+		group.Rest(ctx, retryHalt)
 	}
 	return err
 }
@@ -227,14 +228,4 @@ func (c *Config) random() float64 {
 		return c.Random()
 	}
 	return rand.Float64()
-}
-
-// wait waits for d, or until ctx ends.
-func wait(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
 }

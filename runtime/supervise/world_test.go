@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/cloudname/nodee/internal/group"
 	"github.com/cloudname/nodee/runtime/notify"
 	"github.com/cloudname/nodee/runtime/service"
 )
@@ -211,7 +212,7 @@ func (w *world) Stop(ctx context.Context, h Handle, halt Halt) (bool, error) {
 	if w.proc(h) == nil {
 		return false, w.stopErr
 	}
-	wait(ctx, w.stopTakes)
+	group.Rest(ctx, w.stopTakes)
 	if ctx.Err() != nil {
 		return false, ctx.Err()
 	}
@@ -296,7 +297,7 @@ func (w *world) answer(ctx context.Context, name string) error {
 	w.tries[name]++
 	takes := w.asked
 	w.mu.Unlock()
-	wait(ctx, takes)
+	group.Rest(ctx, takes)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if ctx.Err() != nil {
@@ -338,7 +339,7 @@ func (w *world) Compose(j Job) (Outfit, error) {
 }
 
 func (w *world) Prepare(ctx context.Context, j Job) (Outfit, error) {
-	wait(ctx, w.prepareTakes)
+	group.Rest(ctx, w.prepareTakes)
 	if ctx.Err() != nil {
 		return Outfit{}, ctx.Err()
 	}
