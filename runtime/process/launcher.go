@@ -222,13 +222,18 @@ func (l *Launcher) groupOf(rec record) group {
 	return loose{rec: rec, id: markOf(l.prefix, key.Start), file: file}
 }
 
-// at returns the start that a handle stands for, adopting it when it was started by another
-// daemon. A main process that is gone, or is somebody else by now, has ended unseen.
+// at returns the start that a handle stands for.
 func (l *Launcher) at(h supervise.Handle) (*start, error) {
 	rec, err := l.readHandle(h)
 	if err != nil {
 		return nil, err
 	}
+	return l.startOf(rec)
+}
+
+// startOf returns the start that a record speaks of, adopting it when it was started by another
+// daemon. A main process that is gone, or is somebody else by now, has ended unseen.
+func (l *Launcher) startOf(rec record) (*start, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if s := l.starts[rec.Name]; s != nil && s.rec.same(rec) {
@@ -337,10 +342,11 @@ func (l *Launcher) Watch(ctx context.Context, h supervise.Handle) (supervise.Exi
 // watched returns the start that a handle stands for; nil without an error for one of which
 // nothing is known.
 func (l *Launcher) watched(h supervise.Handle) (*start, error) {
-	if _, err := l.readHandle(h); err != nil {
+	rec, err := l.readHandle(h)
+	if err != nil {
 		return nil, nil
 	}
-	return l.at(h)
+	return l.startOf(rec)
 }
 
 // Signal implements supervise.Launcher.
