@@ -147,6 +147,8 @@ type NodeDrain struct {
 	By          string    `json:"by" doc:"Who has asked for it"`
 	Why         string    `json:"why" doc:"What for, in the words of who has asked"`
 	UntilReboot bool      `json:"until_reboot" doc:"Whether the next start of the host ends it"`
+	Policy      bool      `json:"policy" doc:"Whether it is the cell's policy for the node, which nodee node resume lifts, and not the node's own drain, which nodee resume lifts"`
+	Deadline    time.Time `json:"deadline" doc:"When the services of jobs are drained that have not been moved by then; those of the node's own are drained at once"`
 }
 
 // Node says who a node is.

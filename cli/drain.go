@@ -5,13 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/cloudname/nodee/api"
 	"github.com/cloudname/nodee/api/client"
-	"github.com/cloudname/nodee/internal/fault"
 )
 
 func (a *app) drain() *cobra.Command {
@@ -22,7 +23,8 @@ func (a *app) drain() *cobra.Command {
 		Long: `Has this node take no work: every service that runs leaves discovery, finishes
 what is at hand in the way that its spec says (drain), and is stopped; nothing is
 started until "nodee resume". What is desired of the services stays as it is, and
-what is asked for meanwhile comes true then.
+what is asked for meanwhile comes true then. Services of jobs run on until their
+coordinator has moved them to other nodes, for ten minutes at the longest.
 
 That outlives the daemon and restarts of the host; with --until-reboot the next
 start of the host ends it, which is what a host that is shut down asks for (see
@@ -45,7 +47,7 @@ timeout it exits with 1, and the drain goes on.`,
 	}
 	cmd.Flags().StringVar(&how.Why, "why", "", "what for, in some `WORDS`; whoever asks why a service does not run is told")
 	cmd.Flags().BoolVar(&how.UntilReboot, "until-reboot", false, "the next start of the host ends it")
-	waits.register(cmd, "what the specs of the services allow for their ends plus 10s")
+	waits.register(cmd, "what the specs of the services allow for their ends plus 10s, and plus 10m where there are services of jobs")
 	return cmd
 }
 
@@ -86,7 +88,8 @@ func (a *app) drainNode(ctx context.Context, c *client.Client, how client.NodeDr
 }
 
 // drainPatience is how long the drain of a node may take, by the specs of its services: they
-// are drained at the same time, but for those that depend on each other.
+// are drained at the same time, but for those that depend on each other, and those of jobs,
+// which may be moved first.
 func drainPatience(services []api.Service) time.Duration {
 	longest, all, ordered := wishSlack, wishSlack, false
 	for _, s := range services {
@@ -95,10 +98,19 @@ func drainPatience(services []api.Service) time.Duration {
 		ordered = ordered || s.Spec != nil && len(s.Spec.DependsOn) > 0
 	}
 	if ordered {
-		return min(all, maxWait)
+		longest = min(all, maxWait)
+	}
+	if slices.ContainsFunc(services, ofJob) {
+		longest = min(longest+jobsGoOn, maxWait)
 	}
 	return longest
 }
+
+// jobsGoOn is how long services of jobs may run on when their node is drained.
+const jobsGoOn = 10 * time.Minute
+
+// ofJob tells whether a service belongs to a job of the cell.
+func ofJob(s api.Service) bool { return strings.HasPrefix(s.Owner, "job:") }
 
 // undrained makes the error of a drain that is not done in time one of a wish that did not
 // come true.
@@ -115,26 +127,31 @@ func (a *app) resume() *cobra.Command {
 		Use: "resume", Short: "Have this node take work again", Args: NoArgs,
 		Long: `Lifts the drain of this node: every service that is desired running is started.
 It returns when the daemon has taken note. On a node that is not drained nothing
-changes.
+changes. Where the cell's policy wants the node drained it stays so, and that is
+said: "nodee node resume" lifts that one.
 
-Not supported yet: --accept-cell, which will have the node obey a cell that is
-another one than before; so far no cell tells a node what to run.`,
-		Example: `  nodee resume`,
+A node follows its cell only as long as that is the same one, and does not go back:
+else it says "cell changed" and its services run on as they are. With --accept-cell
+it forgets what it has followed, and takes what it is assigned now: services of jobs
+that are not assigned any more are stopped then.`,
+		Example: `  nodee resume
+  nodee resume --accept-cell`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if acceptCell {
-				return fault.New(fault.Unsupported, "unsupported", "--accept-cell is not supported yet: no cell tells this node what to run")
-			}
 			c, err := a.client()
 			if err != nil {
 				return err
 			}
-			got, err := c.ResumeNode(cmd.Context())
+			got, err := c.ResumeNode(cmd.Context(), acceptCell)
 			return show(a, got, err, func(s api.Status) error {
-				return a.say("%s is %s; services: %s\n", s.Node.Name, s.Status, countsText(s.Services))
+				text := ""
+				if s.Drain != nil {
+					text = "; the cell's policy still drains it, " + drainPart(s.Drain)
+				}
+				return a.say("%s is %s; services: %s%s\n", s.Node.Name, s.Status, countsText(s.Services), text)
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&acceptCell, "accept-cell", false, "obey a cell that is another one than before (not supported yet)")
+	cmd.Flags().BoolVar(&acceptCell, "accept-cell", false, "follow the cell that is there, though it is another one than before, or has gone back")
 	return cmd
 }
 
@@ -146,6 +163,9 @@ func drainPart(d *api.NodeDrain) string {
 	}
 	if d.UntilReboot {
 		text += ", until the host is restarted"
+	}
+	if d.Policy {
+		text += ", until nodee node resume"
 	}
 	return withReason(text, d.Why)
 }

@@ -53,6 +53,9 @@ func nodePage(s api.Status, now time.Time) [][2]string {
 		page = slices.Insert(page, 2, [2]string{"  drained", drainPart(s.Drain)})
 	}
 	page = append(page, zooKeeperPart(s.ZooKeeper)...)
+	if s.Coordinator.Address != "" {
+		page = append(page, [2]string{"coordinator", s.Coordinator.Address})
+	}
 	if len(s.Node.Labels) > 0 {
 		page = append(page, [2]string{"labels", mapText(s.Node.Labels)})
 	}

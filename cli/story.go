@@ -80,6 +80,9 @@ func endOf(e service.Exit) string {
 
 // next tells what will happen now, and what a person could do about it.
 func next(s api.Service, now time.Time) string {
+	if ofJob(s) && service.State(s.State).Settled() && !strings.HasPrefix(s.Why, api.NodeDrained) {
+		return "Its job says what comes next: nodee job status " + strings.TrimPrefix(s.Owner, "job:") + "."
+	}
 	switch service.State(s.State) {
 	case service.StateRunning:
 		return afterwards(s)
@@ -92,7 +95,7 @@ func next(s api.Service, now time.Time) string {
 		return fmt.Sprintf("Nothing more is tried. To try again: nodee service start %s; its log: nodee service logs %s --stream stderr --tail 20.", s.Coordinate, s.Coordinate)
 	case service.StateStopped:
 		if strings.HasPrefix(s.Why, api.NodeDrained) {
-			return "The drain of the node keeps it from running: nodee resume lifts that."
+			return "The drain of the node keeps it from running."
 		}
 		if s.Desired == string(service.Running) {
 			return "It has finished, and is not started again until somebody asks for it."

@@ -21,7 +21,7 @@ func (a *Agent) adopt(g *group.Group) error {
 	awake := make([]<-chan struct{}, len(desires))
 	a.order = orderOf(desires)
 	for i, d := range desires {
-		awake[i] = a.look(g, *d, a.have(d.Coordinate.String()), d.Run)
+		awake[i] = a.look(g, *d, a.have(*d), d.Run)
 	}
 	for _, ch := range awake {
 		select {

@@ -24,6 +24,7 @@ import (
 	"github.com/cloudname/nodee/internal/keeper"
 	"github.com/cloudname/nodee/internal/prefix"
 	"github.com/cloudname/nodee/internal/settings"
+	"github.com/cloudname/nodee/nodee/assign"
 	"github.com/cloudname/nodee/nodee/presence"
 	"github.com/cloudname/nodee/nodee/store"
 	"github.com/cloudname/nodee/runtime/anchor/line"
@@ -69,6 +70,7 @@ type Agent struct {
 	units    *supervise.Supervisor
 	registry *prometheus.Registry
 	presence *presence.Presence // nil: the node stands alone
+	assigned *assign.Assigner   // nil as well
 	resolver *discovery.Resolver
 	dirs     rundir.Dirs
 	sources  *source.Sources
@@ -224,6 +226,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	if a.presence != nil {
 		g.Aside("presence", a.bePresent)
 		g.Aside("conflicts", a.tellConflicts)
+		g.Aside("assignment", a.assigned.Run)
 	}
 	return g.Wait()
 }
@@ -255,6 +258,9 @@ func (a *Agent) reconcile(ctx context.Context, g *group.Group) error {
 			return nil
 		case <-tick.C:
 			a.pass(g, a.everything())
+		case <-a.drainDeadline():
+			a.pass(g, a.everything())
+			a.services.Bump()
 		case <-a.nudge:
 			a.dirtyMu.Lock()
 			names := a.dirty
@@ -298,7 +304,7 @@ func (a *Agent) pass(g *group.Group, names map[string]bool) {
 			continue
 		}
 		a.logs.Attend(a.logDir(c), bounds(d.Spec.Logs))
-		have := a.have(name)
+		have := a.have(d)
 		for _, step := range Plan(d, have) {
 			a.log.Debug("step", "service", name, "step", step.Kind, "why", step.Why)
 			a.take(g, d, have, step)
@@ -307,14 +313,15 @@ func (a *Agent) pass(g *group.Group, names map[string]bool) {
 }
 
 // have gathers what there is of a service. Only the reconcile loop may ask.
-func (a *Agent) have(name string) Have {
+func (a *Agent) have(d store.Desire) Have {
+	name := d.Coordinate.String()
 	status := func(name string) *supervise.Status {
 		if u, ok := a.units.Status(name); ok {
 			return &u
 		}
 		return nil
 	}
-	have := Have{Unit: status(name), Installing: a.installs.run(name), Drain: a.drain.Now(), Await: waitsFor(name, a.order, status)}
+	have := Have{Unit: status(name), Installing: a.installs.run(name), Drain: a.drainOf(d), Await: waitsFor(name, a.order, status)}
 	if have.Drain != nil {
 		for _, other := range a.order.Dependents(name) {
 			if u := status(other); u == nil || !u.State.Settled() {

@@ -60,8 +60,8 @@ func (a *Agent) RemoveArtifact(ctx context.Context, id artifact.ID) error {
 	return a.tree.Remove(context.WithoutCancel(ctx), id) // a caller who leaves must not leave files behind
 }
 
-// holders tells who needs an artifact: services that name it, and those whose run of an
-// earlier spec still uses it.
+// holders tells who needs an artifact: services that name it, those whose run of an earlier
+// spec still uses it, and the cell, if it will.
 func (a *Agent) holders(id artifact.ID) []string {
 	out := a.users()[id]
 	art, ok := a.tree.Get(id)
@@ -70,6 +70,9 @@ func (a *Agent) holders(id artifact.ID) []string {
 		if name := d.Coordinate.String(); ok && u.Software == art.Path && !u.State.Settled() && !slices.Contains(out, name) {
 			out = append(out, name)
 		}
+	}
+	if a.keeps(id) {
+		out = append(out, "the assignment of the cell")
 	}
 	return out
 }

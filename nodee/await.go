@@ -25,7 +25,7 @@ const (
 )
 
 // judge tells how the wish of a generation stands, and if it is open for how long nothing
-// but time can decide it; 0: until something changes. drain is that of the node, nil for none.
+// but time can decide it; 0: until something changes. drain is that of the node, as it holds for the service; nil for none.
 func judge(d store.Desire, u supervise.Status, drain *store.Drain, generation int64, now time.Time) (outcome, time.Duration) {
 	switch {
 	case d.Generation > generation:
@@ -63,7 +63,7 @@ func (a *Agent) AwaitService(ctx context.Context, c service.Coordinate, generati
 			return api.Service{}, fault.New(fault.Conflict, "removed", "%s was removed meanwhile", c)
 		}
 		u := a.status(c)
-		drain := a.drain.Now()
+		drain := a.drainOf(d)
 		what, left := judge(d, u, drain, generation, time.Now())
 		switch {
 		case what != lost && u.State.Settled() && kept(d, u, drain):

@@ -18,6 +18,7 @@ import (
 	"github.com/cloudname/nodee/internal/keeper"
 	"github.com/cloudname/nodee/internal/publish"
 	"github.com/cloudname/nodee/nodee/presence"
+	"github.com/cloudname/nodee/nodee/store"
 	"github.com/cloudname/nodee/zkschema"
 )
 
@@ -47,7 +48,7 @@ func (a *Agent) joinCell() error {
 		Remember: remember(filepath.Join(a.prefix.State(), "zookeeper.json")),
 	})
 	a.resolver = discovery.New(discovery.NewCell(a.presence, a.log))
-	return nil
+	return a.followAssignment(cell)
 }
 
 // bePresent keeps the node known in its cell, once it can say where it is reached.
@@ -76,9 +77,13 @@ func (a *Agent) tellConflicts(ctx context.Context) error {
 // confirmed it.
 func (a *Agent) Leave(ctx context.Context) error {
 	if a.presence == nil {
-		return fault.New(fault.Conflict, "stands-alone", "cannot leave: this node is in no cell; zookeeper.servers is empty")
+		return standsAlone("leave")
 	}
 	return a.presence.Leave(ctx)
+}
+
+func standsAlone(what string) error {
+	return fault.New(fault.Conflict, "stands-alone", "cannot %s: this node is in no cell; zookeeper.servers is empty", what)
 }
 
 // facts are what the cell is told of the node. The machine is told as it was at the start:
@@ -95,7 +100,13 @@ func (f facts) Facts() presence.Facts {
 		ID: a.id, Name: n.Name, Cluster: n.Cluster, Version: a.cfg.Version, Machine: f.machine, Status: a.nodeStatus(),
 		Labels: n.LabelMap(), Features: a.features(), HTTP: a.advertised(),
 	}}
+	if a.assigned == nil {
+		out.Services = f.services()
+		return out
+	}
+	s := a.assigned.State() // before what it is true of, so that it is never ahead of that
 	out.Services = f.services()
+	out.Assigned = a.assignment(s, out.Services)
 	return out
 }
 
@@ -107,10 +118,14 @@ func (f facts) services() (out []presence.Service) {
 		if u.State == "" {
 			continue // the supervisor does not know it yet
 		}
-		out = append(out, presence.Service{Coordinate: d.Coordinate, Unit: zkschema.Unit{
-			Kind: "service", Name: d.Coordinate.String(), Owner: d.Owner, State: u.State, Healthy: u.Healthy, Ports: d.Ports,
+		unit := zkschema.Unit{
+			Kind: zkschema.KindService, Name: d.Coordinate.String(), Owner: d.Owner, Conflict: a.conflict(*d), State: u.State, Healthy: u.Healthy, Ports: d.Ports,
 			Generation: u.Generation, Restarts: u.Restarts, LastExit: u.LastExit, Why: u.Why,
-		}})
+		}
+		if d.Owner != store.Local {
+			unit.Generation = assignedGeneration(*d, u.Generation)
+		}
+		out = append(out, presence.Service{Coordinate: d.Coordinate, Unit: unit})
 	}
 	return out
 }
@@ -138,6 +153,12 @@ func (a *Agent) zooKeeper() api.ZooKeeper {
 	z := api.ZooKeeper{State: st.Link, Since: &since, Servers: st.Servers, Holder: st.Holder, Why: st.Why}
 	if st.Session != 0 {
 		z.Session = keeper.SessionName(st.Session)
+	}
+	s := a.assigned.State()
+	for _, why := range []string{s.Refused, s.Trouble} {
+		if why != "" {
+			z.Why = strings.TrimPrefix(z.Why+"; "+why, "; ")
+		}
 	}
 	return z
 }

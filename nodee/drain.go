@@ -27,11 +27,25 @@ func (a *Agent) DrainNode(ctx context.Context, reason string, untilReboot bool) 
 	return err
 }
 
-// ResumeNode lifts the drain of the node, if there is one: what is desired running is started.
-func (a *Agent) ResumeNode(ctx context.Context) error {
+// ResumeNode lifts the drain that was asked for at the node, if there is one: what is desired
+// running is started, where the cell does not want the node drained. With acceptCell the node
+// follows from now on what cell it finds.
+func (a *Agent) ResumeNode(ctx context.Context, acceptCell bool) error {
+	if acceptCell {
+		if a.assigned == nil {
+			return standsAlone("accept a cell")
+		}
+		if err := a.assigned.AcceptCell(ctx); err != nil {
+			return err
+		}
+	}
 	lifted, err := a.drain.Lift()
 	if err == nil && lifted {
-		a.overlaid(service.Event{Type: service.EventNodeResumed, Why: "the node takes work again", By: caller.Of(ctx)})
+		e := service.Event{Type: service.EventNodeResumed, Why: "the node takes work again", By: caller.Of(ctx)}
+		if d := a.overlay().cell; d != nil {
+			e.Why = "the drain that was asked for at the node was lifted; the cell still wants it drained"
+		}
+		a.overlaid(e)
 	}
 	return err
 }
@@ -54,11 +68,10 @@ func (a *Agent) overlaid(e service.Event) {
 func (a *Agent) AwaitDrained(ctx context.Context) error {
 	for {
 		changed := a.services.Changed()
-		d := a.drain.Now()
-		if d == nil {
+		if !a.overlay().holds() {
 			return fault.New(fault.Conflict, "resumed", "the node takes work again: its drain was lifted")
 		}
-		left := a.unrested(d)
+		left := a.unrested()
 		if len(left) == 0 {
 			return nil
 		}
@@ -81,10 +94,10 @@ func someOf(left []string) string {
 }
 
 // unrested names the services that have not come to rest yet, with what they are about.
-func (a *Agent) unrested(drain *store.Drain) (left []string) {
+func (a *Agent) unrested() (left []string) {
 	for _, s := range a.sorted() {
 		u, known := a.units.Status(s.Coordinate.String())
-		if !known || !rests(*s, u, drain) {
+		if !known || !rests(*s, u, a.drainOf(*s)) {
 			left = append(left, fmt.Sprintf("%s is %s", s.Coordinate, stateOf(u)))
 		}
 	}
@@ -105,23 +118,25 @@ func rests(d store.Desire, u supervise.Status, drain *store.Drain) bool {
 
 // nodeStatus is how the node is as a whole: ready, draining or drained.
 func (a *Agent) nodeStatus() string {
-	d := a.drain.Now()
 	switch {
-	case d == nil:
+	case !a.overlay().holds():
 		return "ready"
-	case len(a.unrested(d)) > 0:
+	case len(a.unrested()) > 0:
 		return "draining"
 	}
 	return "drained"
 }
 
-// drained is what is told of the drain of the node; nil: it takes work.
+// drained is what is told of the drain of the node, its own first; nil: it takes work.
 func (a *Agent) drained() *api.NodeDrain {
-	d := a.drain.Now()
-	if d == nil {
-		return nil
+	o := a.overlay()
+	switch {
+	case o.own != nil:
+		return &api.NodeDrain{Since: o.own.Since, By: o.own.By, Why: o.own.Why, UntilReboot: o.own.UntilReboot, Deadline: o.own.Since.Add(jobsGoOn)}
+	case o.cell != nil:
+		return &api.NodeDrain{Since: o.cell.Since, By: o.cell.By, Why: o.cell.Why, Policy: true, Deadline: o.cell.Deadline}
 	}
-	return &api.NodeDrain{Since: d.Since, By: d.By, Why: d.Why, UntilReboot: d.UntilReboot}
+	return nil
 }
 
 // drainWhy says that a drain holds, as each service that it keeps from running is told.
@@ -138,17 +153,20 @@ func drainStory(d store.Drain) string {
 	if d.By != "" {
 		text += ", by " + d.By
 	}
+	if d.Policy {
+		return text + "; nodee node resume lifts that"
+	}
 	return text + "; nodee resume lifts that"
 }
 
 // kept tells whether a service has come to rest, or is about to, because the node is drained.
 func kept(d store.Desire, u supervise.Status, drain *store.Drain) bool {
-	return held(d, drain) && u.Held && u.Why == drainWhy(*drain)
+	return held(d, drain) && u.Held && strings.HasPrefix(u.Why, api.NodeDrained)
 }
 
 // holdOf is the drain of the node as a cause of how a service is; nil: it is none.
 func (a *Agent) holdOf(d store.Desire) *why.Wish {
-	drain := a.drain.Now()
+	drain := a.drainOf(d)
 	if !kept(d, a.status(d.Coordinate), drain) {
 		return nil
 	}

@@ -84,7 +84,7 @@ func TestTheNodeIsDrained(t *testing.T) {
 	}
 	look(3, service.StateStopped, service.Running)
 
-	if err := a.ResumeNode(caller.With(ctx, "bob")); err != nil {
+	if err := a.ResumeNode(caller.With(ctx, "bob"), false); err != nil {
 		t.Fatal(err)
 	}
 	if err := a.AwaitDrained(ctx); fault.SlugOf(err) != "resumed" {

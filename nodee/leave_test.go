@@ -18,7 +18,7 @@ func TestWhatIsLeavingIsNotLookedAt(t *testing.T) {
 		t.Fatal(err)
 	}
 	a.leaving.begin(c.String())
-	d := first(c, service.Spec{Command: "/bin/true"}, nil, false)
+	d := first(c, service.Spec{Command: "/bin/true"}, false)
 	if _, err := a.desires.Create(d, func(store.Desire) {}); err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func TestARemovalThatFailsSaysWhy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := first(c, service.Spec{Command: "/bin/true"}, nil, false)
+	d := first(c, service.Spec{Command: "/bin/true"}, false)
 	d.Removal = &store.Removal{}
 	a.leaving.begin(c.String())
 	a.leaving.end(c.String(), errors.New("a file is busy"))

@@ -115,7 +115,7 @@ func orderFaults(c service.Coordinate, spec service.Spec, all []*store.Desire) [
 	if way == nil {
 		return nil
 	}
-	at := fmt.Sprintf("body.depends_on[%d]", slices.Index(o[c.String()], way[1]))
+	at := fmt.Sprintf("depends_on[%d]", slices.Index(o[c.String()], way[1]))
 	text := "would have it wait for itself: " + strings.Join(way, " needs ")
 	return []fault.Field{{Location: at, Message: text, Value: way[1]}}
 }

@@ -63,7 +63,7 @@ func TestACycleIsRefused(t *testing.T) {
 		if x.want == "" && len(fields) == 0 {
 			continue
 		}
-		if len(fields) != 1 || !strings.HasSuffix(fields[0].Message, x.want) || !strings.HasPrefix(fields[0].Location, "body.depends_on[") {
+		if len(fields) != 1 || !strings.HasSuffix(fields[0].Message, x.want) || !strings.HasPrefix(fields[0].Location, "depends_on[") {
 			t.Errorf("%s: %v, want %q", name, fields, x.want)
 		}
 	}

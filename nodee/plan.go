@@ -12,7 +12,7 @@ import (
 type Have struct {
 	Unit       *supervise.Status // nil: the supervisor does not know it
 	Installing int64             // the run that its artifact is being installed for; 0: none
-	Drain      *store.Drain      // of the node; nil: it takes work
+	Drain      *store.Drain      // of the node, where it holds for this service; nil: it may run
 	Await      string            // which other services its start has to wait for, for people; "": none
 	Dependents []string          // those that depend on it and have not come to rest
 }

@@ -18,49 +18,71 @@ import (
 // PutService makes a service what the spec says, and has it run if start is true. It tells
 // whether the service is new.
 func (a *Agent) PutService(ctx context.Context, c service.Coordinate, spec service.Spec, start bool) (api.Service, bool, error) {
-	faults := a.hostFaults(spec)
+	d, created, err := a.settle(wish{
+		coordinate: c, spec: spec, at: "body.", refuse: changeable,
+		change: func(d *store.Desire) bool { return asked(ctx, d, put(d, spec, start, a.status(c))) },
+		first: func() store.Desire {
+			d := first(c, spec, start)
+			d.By, d.AskedAt = caller.Of(ctx), d.CreatedAt
+			return d
+		},
+	})
+	if err != nil {
+		return api.Service{}, false, err
+	}
+	return a.view(d), created, nil
+}
+
+// wish is that a service have a spec.
+type wish struct {
+	coordinate service.Coordinate
+	spec       service.Spec
+	at         string                   // where the spec stands in what was asked, for faults in it
+	refuse     func(store.Desire) error // why the service that is there must not be changed
+	change     func(*store.Desire) bool // makes it as it is wished, and tells whether it was otherwise
+	first      func() store.Desire      // makes it where there is none
+}
+
+// settle records what is wished of a service, its ports too, once nothing speaks against that.
+// It tells whether the service is new.
+func (a *Agent) settle(w wish) (d store.Desire, created bool, err error) {
+	faults := a.hostFaults(w.spec)
 	a.useMu.RLock() // no artifact is removed between being named and being needed
 	defer a.useMu.RUnlock()
 	a.portsMu.Lock()
 	defer a.portsMu.Unlock()
-	old, exists := a.desires.Get(c)
+	old, exists := a.desires.Get(w.coordinate)
 	all := a.desires.All()
-	if err := acceptable(old, exists, len(all)); err != nil {
-		return api.Service{}, false, err
+	if err := acceptable(old, exists, len(all), w.refuse); err != nil {
+		return d, false, err
 	}
-	if err := unusable(append(faults, orderFaults(c, spec, all)...)); err != nil {
-		return api.Service{}, false, err
+	if err := unusable(w.at, append(faults, orderFaults(w.coordinate, w.spec, all)...)); err != nil {
+		return d, false, err
 	}
-	assigned, err := a.assignPorts(c, spec.Ports, old.Ports)
+	ports, err := a.assignPorts(w.coordinate, w.spec.Ports, old.Ports)
 	if err != nil {
-		return api.Service{}, false, err
+		return d, false, err
 	}
-	var d store.Desire
 	if exists {
-		d, err = a.change(ctx, c, spec, assigned, start)
+		d, err = a.desires.Change(w.coordinate, func(d *store.Desire) (bool, error) {
+			if err := w.refuse(*d); err != nil {
+				return false, err
+			}
+			d.Ports = ports
+			return w.change(d), nil
+		}, a.note)
 		exists = fault.KindOf(err) != fault.NotFound // its removal may have come to its end just now
 	}
 	if !exists {
-		d = first(c, spec, assigned, start)
-		d.By, d.AskedAt = caller.Of(ctx), d.CreatedAt
+		d = w.first()
+		d.Ports = ports
 		d, err = a.desires.Create(d, a.note)
 	}
 	if err != nil {
-		return api.Service{}, false, err
+		return d, false, err
 	}
-	a.wished(c)
-	return a.view(d), !exists, nil
-}
-
-// change gives a service that exists another spec.
-func (a *Agent) change(ctx context.Context, c service.Coordinate, spec service.Spec, assigned map[string]int, start bool) (store.Desire, error) {
-	return a.desires.Change(c, func(d *store.Desire) (bool, error) {
-		if err := changeable(*d); err != nil {
-			return false, err
-		}
-		d.Ports = assigned
-		return asked(ctx, d, put(d, spec, start, a.status(c))), nil
-	}, a.note)
+	a.wished(w.coordinate)
+	return d, !exists, nil
 }
 
 // DiffService tells what a PUT of a spec would take, and which of its fields differ.
@@ -69,7 +91,7 @@ func (a *Agent) DiffService(c service.Coordinate, spec service.Spec) (api.Diff, 
 	if !ok {
 		return api.Diff{}, noService(c)
 	}
-	if err := unusable(append(a.hostFaults(spec), orderFaults(c, spec, a.desires.All())...)); err != nil {
+	if err := unusable("body.", append(a.hostFaults(spec), orderFaults(c, spec, a.desires.All())...)); err != nil {
 		return api.Diff{}, err
 	}
 	action, fields := service.Diff(*d.Spec, spec)
@@ -126,8 +148,8 @@ func asked(ctx context.Context, d *store.Desire, changed bool) bool {
 }
 
 // first is what is desired of a new service.
-func first(c service.Coordinate, spec service.Spec, assigned map[string]int, start bool) store.Desire {
-	d := store.Desire{Coordinate: c, Spec: &spec, Desired: service.Stopped, Generation: 1, Ports: assigned,
+func first(c service.Coordinate, spec service.Spec, start bool) store.Desire {
+	d := store.Desire{Coordinate: c, Spec: &spec, Desired: service.Stopped, Generation: 1,
 		Owner: store.Local, CreatedAt: time.Now().UTC(), Why: "it was defined, not to be started yet"}
 	if start {
 		d.Desired, d.Run, d.Why = service.Running, 1, "it was put, to run"
@@ -198,10 +220,10 @@ func command(d *store.Desire, verb string, u supervise.Status) (bool, error) {
 	return true, nil
 }
 
-// acceptable refuses a PUT for the sake of what there is already.
-func acceptable(old store.Desire, exists bool, services int) error {
+// acceptable refuses a wish for the sake of what there is already.
+func acceptable(old store.Desire, exists bool, services int, refuse func(store.Desire) error) error {
 	if exists {
-		return changeable(old)
+		return refuse(old)
 	}
 	if services >= zkschema.MaxUnits {
 		return fault.New(fault.Conflict, "node-full", "the node is full: it has %d services, as many as a node can have; remove one first, or use another node", services)
@@ -219,7 +241,7 @@ func changeable(d store.Desire) error {
 
 func owned(d store.Desire) error {
 	if d.Owner != store.Local {
-		return fault.New(fault.Conflict, "owned-by-job", "cannot change %s here: it belongs to %s; change that at the coordinator", d.Coordinate, d.Owner)
+		return fault.New(fault.Conflict, "owned-by-job", "cannot change %s here: it belongs to %s; change that at the coordinator, with nodee job", d.Coordinate, d.Owner)
 	}
 	return nil
 }
@@ -227,14 +249,14 @@ func owned(d store.Desire) error {
 // hostFaults finds what is wrong with a spec on this host.
 func (a *Agent) hostFaults(spec service.Spec) []fault.Field {
 	_, err := accountOf(spec)
-	faults := append(fault.FieldsOf(err), checkAccess(spec.Access, a.protected())...)
-	for i := range faults {
-		faults[i].Location = "body." + faults[i].Location
-	}
-	return faults
+	return append(fault.FieldsOf(err), checkAccess(spec.Access, a.protected())...)
 }
 
-func unusable(faults []fault.Field) error {
+// unusable makes an error of what is wrong with a spec, which stands at a place.
+func unusable(at string, faults []fault.Field) error {
+	for i := range faults {
+		faults[i].Location = at + faults[i].Location
+	}
 	return fault.Fields("the spec cannot be used on this host", faults)
 }
 
@@ -272,13 +294,13 @@ func noService(c service.Coordinate) error {
 	return fault.New(fault.NotFound, "service-not-found", "there is no service %s on this node; nodee service list shows those there are", c)
 }
 
-// obstacle tells why Cloudname does not have the status of a service.
+// obstacle tells, behind why a service is as it is, why Cloudname does not have the status of a service.
 func (a *Agent) obstacle(d store.Desire, u supervise.Status) string {
 	if a.presence == nil || u.State.Settled() {
 		return ""
 	}
 	if why := a.presence.Obstacle(d.Coordinate); why != "" {
-		return "its status in Cloudname cannot be written: " + why
+		return "; its status in Cloudname cannot be written: " + why
 	}
 	return ""
 }
@@ -304,7 +326,7 @@ func (a *Agent) view(d store.Desire) api.Service {
 	if !u.Until.IsZero() {
 		s.NextTryAt = &u.Until
 	}
-	if drain := a.drain.Now(); kept(d, u, drain) {
+	if drain := a.drainOf(d); kept(d, u, drain) {
 		s.Why = drainStory(*drain)
 	}
 	if d.Removal != nil {
@@ -313,9 +335,7 @@ func (a *Agent) view(d store.Desire) api.Service {
 			s.Why = "it cannot be removed yet, that is tried on: " + err.Error()
 		}
 	}
-	if obstacle := a.obstacle(d, u); obstacle != "" {
-		s.Why += "; " + obstacle
-	}
+	s.Why += a.meddled(d) + a.obstacle(d, u)
 	if u.State == service.StatePreparing {
 		s.Why += a.fetching(s.Coordinate)
 	}

@@ -109,13 +109,13 @@ func TestWhatMayNotBeChanged(t *testing.T) {
 
 func TestANodeCanBeFull(t *testing.T) {
 	old := desire(service.Running, 1, 1)
-	if err := acceptable(store.Desire{}, false, 1000); fault.SlugOf(err) != "node-full" {
+	if err := acceptable(store.Desire{}, false, 1000, changeable); fault.SlugOf(err) != "node-full" {
 		t.Errorf("one more than there may be: %v", err)
 	}
-	if err := acceptable(store.Desire{}, false, 999); err != nil {
+	if err := acceptable(store.Desire{}, false, 999, changeable); err != nil {
 		t.Errorf("the last one: %v", err)
 	}
-	if err := acceptable(old, true, 1000); err != nil {
+	if err := acceptable(old, true, 1000, changeable); err != nil {
 		t.Errorf("a change of one that is there: %v", err)
 	}
 }

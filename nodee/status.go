@@ -22,7 +22,7 @@ func (a *Agent) Status() api.Status {
 		Node:    api.Node{ID: a.id, Name: n.Name, Cell: a.cfg.Settings.Cell, Cluster: n.Cluster, Labels: n.LabelMap()},
 		Version: a.cfg.Version, Prefix: a.prefix.Dir, PID: os.Getpid(), StartedAt: a.started.UTC(), Machine: a.machine(), Status: a.nodeStatus(), Drain: a.drained(),
 		Features: a.features(), ZooKeeper: a.zooKeeper(),
-		HTTP: api.Address{Address: a.Address()}, Services: map[string]int{},
+		Coordinator: api.Address{Address: a.coordinator()}, HTTP: api.Address{Address: a.Address()}, Services: map[string]int{},
 	}
 	if pid := a.anchor(); pid != 0 {
 		s.AnchorPID = &pid
@@ -35,6 +35,14 @@ func (a *Agent) Status() api.Status {
 		s.Services[string(u.State)]++
 	}
 	return s
+}
+
+// coordinator is the URL of the coordinator in office, "" where none is known.
+func (a *Agent) coordinator() string {
+	if a.assigned == nil {
+		return ""
+	}
+	return a.assigned.State().Leader
 }
 
 // features tells what the host lets Nodee do, and which wishes on its disk cannot be read.

@@ -56,10 +56,13 @@ func sum(data []byte) string {
 	return hex.EncodeToString(s[:])
 }
 
+// IsSpec tells whether data are what the digest is of.
+func IsSpec(digest string, data []byte) bool { return sum(data) == digest }
+
 // DecodeSpec reads the spec that stands under a digest. Keys that this program does not know are
 // faults: a service is not run by half of its spec.
 func DecodeSpec(digest string, data []byte) (service.Spec, error) {
-	if sum(data) != digest {
+	if !IsSpec(digest, data) {
 		return service.Spec{}, fmt.Errorf("cannot use the spec %s: what stands there has another digest", digest)
 	}
 	s, err := service.Decode(data, document.JSON, "spec.")

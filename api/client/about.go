@@ -37,9 +37,14 @@ func (c *Client) DrainNode(ctx context.Context, how NodeDrain) (Answer[api.Statu
 	return call[api.Status](ctx, c, request{method: "POST", path: "/v1/node/drain", query: query})
 }
 
-// ResumeNode lifts the drain of the node, if there is one.
-func (c *Client) ResumeNode(ctx context.Context) (Answer[api.Status], error) {
-	return call[api.Status](ctx, c, request{method: "POST", path: "/v1/node/resume"})
+// ResumeNode lifts the drain of the node, if there is one. With acceptCell the node follows what
+// cell it finds from then on.
+func (c *Client) ResumeNode(ctx context.Context, acceptCell bool) (Answer[api.Status], error) {
+	query := url.Values{}
+	if acceptCell {
+		query.Set("accept_cell", "true")
+	}
+	return call[api.Status](ctx, c, request{method: "POST", path: "/v1/node/resume", query: query})
 }
 
 // Upgrade has the daemon replaced by the program at its path; it returns before that is done.

@@ -45,6 +45,16 @@ type Service struct {
 type Facts struct {
 	Node     zkschema.Node
 	Services []Service
+	Assigned *Assigned // nil: nothing was assigned yet
+}
+
+// Assigned is what the report tells of the cell's assignment.
+type Assigned struct {
+	Version        int32  // that is applied; -1: none is
+	Refused        string // why the one that is there is not
+	Prefetched     []string
+	PrefetchFailed map[string]string
+	Units          []zkschema.Unit // told in the place of the services of their names, or beside them
 }
 
 // Source is where the facts come from.

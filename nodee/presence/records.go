@@ -1,6 +1,8 @@
 package presence
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/cloudname/nodee/runtime/service"
@@ -31,9 +33,7 @@ func nodeRecord(f Facts, incarnation int32, since time.Time) ([]byte, error) {
 // items makes all that should be in ZooKeeper.
 func (p *Presence) items(f Facts, incarnation int32, since time.Time) ([]item, error) {
 	var out []item
-	units := zkschema.Report{Node: p.cfg.Me.Name, Incarnation: incarnation, Assignment: -1}
 	for _, s := range f.Services {
-		units.Units = append(units.Units, s.Unit)
 		state, tell := CloudnameState(s.Unit)
 		if !tell {
 			continue
@@ -48,13 +48,40 @@ func (p *Presence) items(f Facts, incarnation int32, since time.Time) ([]item, e
 	if err != nil {
 		return nil, err
 	}
-	data, err := units.Encode()
+	data, err := reportOf(f, p.cfg.Me.Name, incarnation).Encode()
 	if err != nil {
 		return nil, err
 	}
 	return append(out,
 		item{path: p.cfg.Cell.Node(p.cfg.Me.Name), data: node, lane: record, ephemeral: true, guarded: true},
 		item{path: p.cfg.Cell.Report(p.cfg.Me.Name), data: data, lane: report, guarded: true}), nil
+}
+
+// reportOf makes the node's report. Where there are more units than one can name, those that the
+// cell wants and that are not here are left out.
+func reportOf(f Facts, name string, incarnation int32) zkschema.Report {
+	r := zkschema.Report{Node: name, Incarnation: incarnation, Assignment: -1}
+	instead := map[string]zkschema.Unit{}
+	if a := f.Assigned; a != nil {
+		r.Assignment, r.Refused, r.Prefetched, r.PrefetchFailed = a.Version, a.Refused, a.Prefetched, a.PrefetchFailed
+		for _, u := range a.Units {
+			instead[u.Name] = u
+		}
+	}
+	for _, s := range f.Services {
+		u := s.Unit
+		if other, ok := instead[u.Name]; ok {
+			u = other
+			delete(instead, u.Name)
+		}
+		r.Units = append(r.Units, u)
+	}
+	for _, name := range slices.Sorted(maps.Keys(instead)) {
+		if len(r.Units) < zkschema.MaxUnits {
+			r.Units = append(r.Units, instead[name])
+		}
+	}
+	return r
 }
 
 // CloudnameState tells how Cloudname calls the state of a unit, and whether it is told at

@@ -56,7 +56,7 @@ func TestDrainNode(t *testing.T) {
 	if got := is[api.Status](t, f.ask(t, "POST", "/v1/node/resume", ""), 202); got.Status != "ready" || got.Drain != nil {
 		t.Errorf("%+v", got)
 	}
-	want := []string{`DrainNode "a new disk" until_reboot=true`, `DrainNode "" until_reboot=false`, "ResumeNode work"}
+	want := []string{`DrainNode "a new disk" until_reboot=true`, `DrainNode "" until_reboot=false`, "ResumeNode accept_cell=false"}
 	if calls := f.Calls(); !slices.Equal(calls, want) {
 		t.Errorf("the node was told %q, want %q", calls, want)
 	}

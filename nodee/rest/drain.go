@@ -22,7 +22,10 @@ func drainRoutes(node Node) []edge.Entry {
 		}, d.drain),
 		edge.Answer(edge.Route{
 			Method: http.MethodPost, Path: "/v1/node/resume", Access: edge.Write, ID: "resume-node", Tags: tags,
-			Summary: "Take work again: start what is desired running", Status: http.StatusAccepted,
+			Summary: "Take work again: start what is desired running",
+			Description: "Lifts the drain that was asked for at the node; where the cell's policy wants it drained it still is, and drain says so. With " +
+				"accept_cell the node forgets which cell it has followed, and how far: what it is assigned now it takes.",
+			Status: http.StatusAccepted, Problems: []fault.Kind{fault.Conflict},
 		}, d.resume),
 	}
 }
@@ -53,8 +56,12 @@ func (d drains) drain(ctx context.Context, in *drainIn) (*answer[api.Status], er
 	return &answer[api.Status]{http.StatusOK, d.node.Status()}, nil
 }
 
-func (d drains) resume(ctx context.Context, _ *struct{}) (*answer[api.Status], error) {
-	if err := d.node.ResumeNode(ctx); err != nil {
+type resumeIn struct {
+	AcceptCell bool `query:"accept_cell" doc:"true: follow the cell that is there, though it is another one than before, or has gone back"`
+}
+
+func (d drains) resume(ctx context.Context, in *resumeIn) (*answer[api.Status], error) {
+	if err := d.node.ResumeNode(ctx, in.AcceptCell); err != nil {
 		return nil, err
 	}
 	return &answer[api.Status]{http.StatusAccepted, d.node.Status()}, nil

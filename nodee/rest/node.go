@@ -87,7 +87,9 @@ type Drains interface {
 	// DrainNode has the node take no work, until the host is restarted or, without
 	// untilReboot, until that is lifted. It returns when that is recorded.
 	DrainNode(_ context.Context, why string, untilReboot bool) error
-	ResumeNode(context.Context) error
+	// ResumeNode lifts that; with acceptCell the node follows what cell it finds from then
+	// on. A fault.Conflict where it is in none.
+	ResumeNode(_ context.Context, acceptCell bool) error
 	// AwaitDrained waits until nothing runs any more. The error is a fault.Conflict when the
 	// drain was lifted meanwhile, a fault.Timeout at ctx's deadline.
 	AwaitDrained(context.Context) error

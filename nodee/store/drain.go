@@ -24,6 +24,7 @@ type Drain struct {
 	Why         string    `json:"why"` // what for, in the words of who asked
 	UntilReboot bool      `json:"until_reboot"`
 	Boot        string    `json:"boot"` // of the host, in which it was asked for
+	Policy      bool      `json:"-"`    // it is the cell's policy for the node, which nothing here lifts
 }
 
 // NodeDrain is whether the node is being drained, on disk and in memory. A change is on disk

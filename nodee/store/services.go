@@ -35,8 +35,15 @@ type Desire struct {
 	AskedAt    time.Time          `json:"asked_at"`   // and when
 	Ports      map[string]int     `json:"ports"`      // assigned ones filled in
 	Owner      string             `json:"owner"`
+	Assigned   *Assigned          `json:"assigned,omitempty"` // nil: it is the node's own
 	CreatedAt  time.Time          `json:"created_at"`
 	Removal    *Removal           `json:"removal,omitempty"` // it is to be stopped and forgotten
+}
+
+// Assigned is what the cell wants of a service that it owns, beside what is desired of it.
+type Assigned struct {
+	Generation int64  `json:"generation"` // the cell's own, of its job
+	Spec       string `json:"spec"`       // the digest that the cell has the spec under
 }
 
 // Removal says how a service is to be forgotten.

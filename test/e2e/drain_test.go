@@ -49,7 +49,7 @@ func TestADrainOutlivesKills(t *testing.T) {
 			t.Errorf("%s is %s, desired %s, pid %v, came up %d times (%s)", name, s.State, s.Desired, s.PID, upsOf(n, name), s.Why)
 		}
 	}
-	if _, err := n.client.ResumeNode(t.Context()); err != nil {
+	if _, err := n.client.ResumeNode(t.Context(), false); err != nil {
 		t.Fatal(err)
 	}
 	n.kill()

@@ -16,11 +16,11 @@ func (n *Node) DrainNode(_ context.Context, why string, untilReboot bool) error 
 }
 
 // ResumeNode has the node say that it is ready.
-func (n *Node) ResumeNode(context.Context) error {
+func (n *Node) ResumeNode(_ context.Context, acceptCell bool) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.drain = nil
-	return n.call("ResumeNode", "work")
+	return n.call("ResumeNode", "accept_cell=%t", acceptCell)
 }
 
 // AwaitDrained returns at once, if Stick does not say otherwise.
