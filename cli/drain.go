@@ -130,9 +130,9 @@ It returns when the daemon has taken note. On a node that is not drained nothing
 changes. Where the cell's policy wants the node drained it stays so, and that is
 said: "nodee node resume" lifts that one.
 
-A node follows its cell only as long as that is the same one, and does not go back:
-else it says "cell changed" and its services run on as they are. With --accept-cell
-it forgets what it has followed, and takes what it is assigned now: services of jobs
+A node follows its cell as long as that is the same one, and does not go back; else
+it says "cell changed", and its services run on as they are. With --accept-cell it
+forgets what it has followed, and takes what it is assigned now: services of jobs
 that are not assigned any more are stopped then.`,
 		Example: `  nodee resume
   nodee resume --accept-cell`,
