@@ -60,6 +60,7 @@ func BenchmarkRackSpread(b *testing.B) {
 		b.StartTimer()
 		settle(b, c, 1200)
 	}
+	b.ReportMetric(b.Elapsed().Seconds()*1000/float64(b.N), "ms")
 }
 
 // BenchmarkOneNode drains a node that has one instance of each of ten jobs, in cells of 10,000

@@ -71,16 +71,16 @@ func newField(c *Cell, e *entry, leaving []leaver, scratch []uint16) *field {
 	for _, l := range leaving {
 		f.same[e.at[l.number]]--
 	}
-	groups, values := map[string]*group{}, map[string]*int{}
+	all := groups{of: e, byValues: map[string]*group{}, counts: map[string]*int{}}
 	only := &group{nodes: make([]uint64, 0, len(c.ranked))}
 	if len(e.Spread) == 0 {
-		groups[""] = only
+		all.byValues[""] = only
 	}
 	for _, slot := range c.ranked {
 		n, g := c.nodes[slot], only
 		usable := n.open() && e.filter.pass[slot] && n.room(e)
 		if len(e.Spread) > 0 && (usable || f.same[slot] > 0) {
-			g = groupOf(groups, values, e, n)
+			g = all.groupOf(n)
 			for _, count := range g.counts {
 				*count += int(f.same[slot])
 			}
@@ -89,34 +89,42 @@ func newField(c *Cell, e *entry, leaving []leaver, scratch []uint16) *field {
 			g.nodes = append(g.nodes, keyOf(n, e, int(f.same[slot])))
 		}
 	}
-	f.open(groups)
+	f.open(all)
 	return f
 }
 
+// groups are all groups of a field.
+type groups struct {
+	of       *entry
+	byValues map[string]*group
+	counts   map[string]*int // by attribute and value
+	values   []byte          // of the node at hand: looked up without making a text of them
+}
+
 // groupOf finds or makes the group of a node. Nodes without an attribute are a group like another.
-func groupOf(groups map[string]*group, values map[string]*int, e *entry, n *node) *group {
-	name := n.Attributes[e.Spread[0].Attribute]
-	for _, s := range e.Spread[1:] {
-		name += "\x00" + n.Attributes[s.Attribute]
+func (all *groups) groupOf(n *node) *group {
+	all.values = all.values[:0]
+	for _, s := range all.of.Spread {
+		all.values = append(append(all.values, n.Attributes[s.Attribute]...), 0)
 	}
-	g := groups[name]
+	g := all.byValues[string(all.values)]
 	if g == nil {
 		g = &group{}
-		for _, s := range e.Spread {
+		for _, s := range all.of.Spread {
 			value := s.Attribute + "\x00" + n.Attributes[s.Attribute]
-			if values[value] == nil {
-				values[value] = new(int)
+			if all.counts[value] == nil {
+				all.counts[value] = new(int)
 			}
-			g.counts = append(g.counts, values[value])
+			g.counts = append(g.counts, all.counts[value])
 		}
-		groups[name] = g
+		all.byValues[string(all.values)] = g
 	}
 	return g
 }
 
 // open makes heaps of what was gathered.
-func (f *field) open(groups map[string]*group) {
-	for _, g := range groups {
+func (f *field) open(all groups) {
+	for _, g := range all.byValues {
 		if len(g.nodes) > 0 {
 			heapify(g.nodes, cmp.Less[uint64])
 			g.look()

@@ -1,11 +1,11 @@
 // Command bench measures Nodee against what else keeps services running, and against plain
-// loops that make the same system calls, all in one run on one machine. It writes what it
-// has measured to docs/performance.md, between marks; the text around them is written by
-// people.
+// loops that make the same system calls, all in one run on one machine; and how fast a
+// coordinator decides. It writes what it has measured to docs/performance.md, between marks;
+// the text around them is written by people.
 //
-// Nothing here is a test: no figure fails a build. It starts and ends what it measures, in a
-// control group of its own, and refuses to run without one, since what processes use that
-// have ended is known nowhere else. Its goroutines are those of a group and the beacon's.
+// Nothing here is a test: no figure fails a build. It starts and ends what it measures, services
+// in a control group of its own, and refuses to run them without one, since what processes use
+// that have ended is known nowhere else. Its goroutines are those of a group and the beacon's.
 package main
 
 import (
@@ -28,18 +28,33 @@ type bench struct {
 	binary  string   // of Nodee
 	work    string   // a folder for what is built and written
 	daemon  *daemon  // the Nodee of this round
-	tables  []*table
+	tables  []*table // of this section
 }
 
-// experiments are what can be asked for, in the order in which they run.
-var experiments = []struct {
+// experiment is what can be asked for.
+type experiment struct {
 	name string
 	run  func(*bench) error
-}{
-	{"lives", (*bench).lives},
-	{"adopt", (*bench).adopt},
-	{"output", (*bench).output},
-	{"list", (*bench).list},
+}
+
+// section is a part of the page whose figures belong to one run.
+type section struct {
+	name        string
+	services    bool // whether services run: they are built first, and the figures are of n of them
+	experiments []experiment
+}
+
+// sections are all there is to measure, in the order in which it is done.
+var sections = []section{
+	{"services", true, []experiment{
+		{"lives", (*bench).lives},
+		{"adopt", (*bench).adopt},
+		{"output", (*bench).output},
+		{"list", (*bench).list},
+	}},
+	{"placement", false, []experiment{
+		{"place", (*bench).place},
+	}},
 }
 
 func main() {
@@ -51,9 +66,9 @@ func main() {
 	flag.IntVar(&b.runs, "runs", 3, "runs of each peer")
 	flag.IntVar(&b.idle, "idle", 10, "seconds for which idleness is watched")
 	flag.StringVar(&b.binary, "nodee", "bin/nodee", "Nodee's binary")
-	only := flag.String("only", "", "experiments, separated by commas: lives, adopt, output, list")
+	only := flag.String("only", "", "experiments, separated by commas: lives, adopt, output, list, place")
 	flag.StringVar(&b.with, "with", "", "only peers whose name has this")
-	out := flag.String("out", "", "the page to write the figures into; empty: standard output")
+	out := flag.String("out", "", "the page to write the figures into; empty, or where parts of a section are left out: standard output")
 	flag.Parse()
 	if *only != "" {
 		b.only = strings.Split(*only, ",")
@@ -80,18 +95,38 @@ func (b *bench) run(out string) (err error) {
 	if err := os.Chmod(b.work, 0o755); err != nil {
 		return err
 	}
-	if err := b.build(); err != nil {
-		return err
-	}
-	for _, x := range experiments {
-		if len(b.only) > 0 && !slices.Contains(b.only, x.name) {
-			continue
+	for _, sec := range sections {
+		if e := b.section(sec, out); e != nil {
+			err = errors.Join(err, e)
 		}
+	}
+	return err
+}
+
+// section runs what is asked for of a section, and writes its figures down when that was all of
+// it: figures of different runs cannot be compared.
+func (b *bench) section(s section, out string) (err error) {
+	asked := slices.DeleteFunc(slices.Clone(s.experiments), func(x experiment) bool {
+		return len(b.only) > 0 && !slices.Contains(b.only, x.name)
+	})
+	if len(asked) == 0 {
+		return nil
+	}
+	if s.services {
+		if err := b.build(); err != nil {
+			return err
+		}
+	}
+	b.tables = nil
+	for _, x := range asked {
 		if e := x.run(b); e != nil {
 			err = errors.Join(err, fmt.Errorf("%s: %w", x.name, e))
 		}
 	}
-	return errors.Join(err, b.report(out))
+	if err != nil || b.with != "" || len(asked) < len(s.experiments) {
+		out = ""
+	}
+	return errors.Join(err, b.report(s, out))
 }
 
 // build makes the programs that are measured beside Nodee.

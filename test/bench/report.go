@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,17 +10,21 @@ import (
 	"time"
 )
 
-// The marks in the page that figures are written between.
+// The marks in the page that the figures of a section are written between.
 const (
-	beginMark = "<!-- figures: written by make bench -->"
+	beginMark = "<!-- figures of %s: written by make bench -->"
 	endMark   = "<!-- end of figures -->"
 )
 
-// report writes the tables into the page at out, or to standard output.
-func (b *bench) report(out string) error {
+// report writes the tables of a section into the page at out, or to standard output.
+func (b *bench) report(s section, out string) error {
 	var text bytes.Buffer
-	fmt.Fprintf(&text, "Measured on %s: %s, %d cores, Linux %s, %s; %d runs, N = %d. A ratio is one of medians.\n\n",
-		time.Now().UTC().Format(time.DateOnly), model(), runtime.NumCPU(), output("uname", "-r"), runtime.Version(), b.runs, b.n)
+	n := ""
+	if s.services {
+		n = fmt.Sprintf(", N = %d", b.n)
+	}
+	fmt.Fprintf(&text, "Measured on %s: %s, %d cores, Linux %s, %s; %d runs%s. A ratio is one of medians.\n\n",
+		time.Now().UTC().Format(time.DateOnly), model(), runtime.NumCPU(), output("uname", "-r"), runtime.Version(), b.runs, n)
 	for _, t := range b.tables {
 		if len(t.peers) > 0 {
 			t.write(&text)
@@ -35,12 +38,13 @@ func (b *bench) report(out string) error {
 	if err != nil {
 		return err
 	}
-	before, rest, begins := strings.Cut(string(page), beginMark)
+	begin := fmt.Sprintf(beginMark, s.name)
+	before, rest, begins := strings.Cut(string(page), begin)
 	_, after, ends := strings.Cut(rest, endMark)
 	if !begins || !ends {
-		return errors.New(out + " has no marks that figures are written between")
+		return fmt.Errorf("%s has no marks that the figures of %s are written between", out, s.name)
 	}
-	return os.WriteFile(out, []byte(before+beginMark+"\n"+text.String()+endMark+after), 0o644)
+	return os.WriteFile(out, []byte(before+begin+"\n"+text.String()+endMark+after), 0o644)
 }
 
 // model names the processor.
