@@ -21,6 +21,7 @@ func TestTokenByAccessClass(t *testing.T) {
 		{"write", "GET", "/read", rightToken, 200, true},
 		{"write", "GET", "/read", "wrong", 401, false}, // said, not passed over
 		{"write", "GET", "/public", "wrong", 200, false},
+		{"write", "POST", "/later/a/b", none, 401, false},
 		{"read", "GET", "/public", none, 200, false},
 		{"read", "GET", "/read", none, 401, false},
 		{"read", "GET", "/plain", none, 401, false},

@@ -20,7 +20,7 @@ func TestBodiesHaveALimit(t *testing.T) {
 		if want := fmt.Sprintf(`"count":%d`, MaxBody); res.StatusCode != 200 || !strings.Contains(res.text, want) {
 			t.Errorf("chunked %v: a body at the limit: %d %s", chunked, res.StatusCode, res.text)
 		}
-		for _, path := range []string{"/raw/a", "/write"} { // also where no body is read
+		for _, path := range []string{"/raw/a", "/write", "/later/a/b"} { // also where no body is read
 			for _, size := range []int{MaxBody + 1, 5 * MaxBody} {
 				p := answerTo(t, request{method: "POST", url: url + path, body: fill(size), chunked: chunked, token: rightToken}).
 					problem(t, 413, "body-too-large")

@@ -93,6 +93,7 @@ func table() []Entry {
 		Answer(route("POST", "/write", Write, "write"), hello),
 		Answer(put, putThing),
 		Answer(raw, rawLength),
+		Unbuilt(route("POST", "/later/{name}/{what}", Write, "later")),
 		Plain(route("GET", "/plain", Read, "plain"), http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, "plain")
 		})),

@@ -69,6 +69,9 @@ func (a *API) document(doc *huma.OpenAPI, op *huma.Operation) {
 		a.documentBody(doc, op, b)
 	}
 	documentSuccess(op, b)
+	if b.unbuilt {
+		op.Responses = map[string]*huma.Response{}
+	}
 	a.documentProblems(doc, op, b)
 }
 
@@ -172,6 +175,9 @@ func (a *API) documentProblems(doc *huma.OpenAPI, op *huma.Operation, b binding)
 	}
 	if op.RequestBody != nil || len(op.Parameters) > 0 {
 		statuses = append(statuses, http.StatusUnprocessableEntity)
+	}
+	if b.unbuilt {
+		statuses = append(statuses, http.StatusNotImplemented)
 	}
 	for _, kind := range b.Problems {
 		statuses = append(statuses, kinds[kind])

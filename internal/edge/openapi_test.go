@@ -36,7 +36,7 @@ func TestTheDocumentIsValid(t *testing.T) {
 		t.Errorf("version %q", doc.OpenAPI)
 	}
 	for path, methods := range map[string][]string{
-		"/public": {"GET"}, "/write": {"POST"}, "/things/{name}": {"PUT"}, "/raw/{name}": {"POST"},
+		"/public": {"GET"}, "/write": {"POST"}, "/things/{name}": {"PUT"}, "/raw/{name}": {"POST"}, "/later/{name}/{what}": {"POST"},
 		"/plain": {"GET"}, "/live": {"GET"}, "/text/{name}": {"GET"}, "/list": {"GET"}, "/openapi.json": {"GET"},
 	} {
 		for _, method := range methods {
@@ -81,6 +81,7 @@ func TestTheDocumentTellsWhoMayCall(t *testing.T) {
 		{"write", "/public", "get", "public", none},
 		{"write", "/read", "get", "read", optional},
 		{"write", "/write", "post", "write", token},
+		{"write", "/later/{name}/{what}", "post", "write", token},
 		{"read", "/read", "get", "read", token},
 		{"read", "/plain", "get", "read", token},
 		{"never", "/write", "post", "write", optional},
@@ -102,6 +103,7 @@ func TestTheDocumentTellsWhatIsAnswered(t *testing.T) {
 		{"/live", "get", "200[application/json text/event-stream] 401[application/problem+json] 403[application/problem+json] default[application/problem+json]"},
 		{"/text/{name}", "get", "200[text/plain] 401[application/problem+json] 403[application/problem+json] 422[application/problem+json] default[application/problem+json]"},
 		{"/list", "get", "200[application/json] 304[] 401[application/problem+json] 403[application/problem+json] 422[application/problem+json] default[application/problem+json]"},
+		{"/later/{name}/{what}", "post", "401[application/problem+json] 403[application/problem+json] 422[application/problem+json] 501[application/problem+json] default[application/problem+json]"},
 	} {
 		var got []string
 		responses := operationIn(t, doc, tt.path, tt.method)["responses"].(map[string]any)

@@ -74,6 +74,16 @@ func Plain(r Route, h http.Handler) Entry {
 	}}
 }
 
+// Unbuilt makes a route that is reserved: it keeps the rules of its class, and answers that
+// it is not supported yet.
+func Unbuilt(r Route) Entry {
+	return Entry{r, func(a *API) {
+		register(a, binding{Route: r, unbuilt: true, noInput: true}, func(context.Context, *struct{}) (*struct{}, error) {
+			return nil, fault.New(fault.Unsupported, "not-supported-yet", "cannot %s %s: not supported yet", r.Method, r.Path)
+		})
+	}}
+}
+
 // Add registers a table of routes. A route that breaks the rules of Route is a bug in the
 // table, and panics.
 func (a *API) Add(table ...Entry) {
@@ -105,6 +115,7 @@ type binding struct {
 	Route
 	onlyEvents bool // answers only who asks for an event stream; its twin is documented
 	alsoEvents bool // has such a twin
+	unbuilt    bool
 	noInput    bool // its handler does not look at parameters
 }
 

@@ -32,6 +32,14 @@ func TestUnknownPathsAndMethods(t *testing.T) {
 	}
 }
 
+func TestUnbuiltRoutesSaySo(t *testing.T) {
+	url := serve(t, newAPI(t, config(), table()...))
+	p := answerTo(t, request{method: "POST", url: url + "/later/a/b", token: rightToken, body: "whatever"}).problem(t, 501, "not-supported-yet")
+	if p.Detail != "cannot POST /later/{name}/{what}: not supported yet" {
+		t.Errorf("detail = %q", p.Detail)
+	}
+}
+
 func TestAnswersAreWhatTheHandlerSaid(t *testing.T) {
 	url := serve(t, newAPI(t, config(), table()...))
 	for _, tt := range []struct {
@@ -94,7 +102,7 @@ func TestFaultyTablesPanic(t *testing.T) {
 		"of the class write":   Answer(route("POST", "/x", Read, "x"), hello),
 		"no method or path":    Answer(route("", "/x", Read, "x"), hello),
 		"no id or summary":     Answer(noSummary, hello),
-		"no access":            Answer(route("POST", "/x", nobody, "x"), hello),
+		"no access":            Unbuilt(route("POST", "/x", nobody, "x")),
 		"explicit false or 0":  Answer(route("PUT", "/x", Write, "x"), func(context.Context, *withDefault) (*textOut, error) { return nil, nil }),
 		"no exported field":    Answer(route("GET", "/x/{name}", Read, "x"), func(context.Context, *embeds) (*textOut, error) { return nil, nil }),
 		"duplicate operation ": Answer(route("GET", "/x", Read, "get-openapi"), hello),

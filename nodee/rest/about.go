@@ -12,23 +12,12 @@ import (
 func aboutRoutes(node About) []edge.Entry {
 	a := about{node}
 	tags := []string{"about"}
-	return []edge.Entry{
+	health := edge.HealthRoutes("Tell that the daemon has looked at every service once", node.Ready, node.Metrics())
+	return append(health,
 		edge.Answer(edge.Route{
 			Method: http.MethodGet, Path: "/v1/status", Access: edge.Read, ID: "get-status", Tags: tags,
 			Summary: "Tell about the node as a whole",
 		}, a.status),
-		edge.Answer(edge.Route{
-			Method: http.MethodGet, Path: "/healthz", Access: edge.Public, ID: "get-health", Tags: tags,
-			Summary: "Tell that the daemon is alive",
-		}, a.health),
-		edge.Answer(edge.Route{
-			Method: http.MethodGet, Path: "/readyz", Access: edge.Public, ID: "get-readiness", Tags: tags,
-			Summary: "Tell that the daemon has looked at every service once", Problems: []fault.Kind{fault.Unavailable},
-		}, a.ready),
-		edge.Plain(edge.Route{
-			Method: http.MethodGet, Path: "/metrics", Access: edge.Read, ID: "get-metrics", Tags: tags,
-			Summary: "Metrics, as Prometheus reads them",
-		}, node.Metrics()),
 		edge.Answer(edge.Route{
 			Method: http.MethodPost, Path: "/v1/node/leave", Access: edge.Write, ID: "leave-cell", Tags: tags,
 			Summary: "Remove the node's record from ZooKeeper",
@@ -45,7 +34,7 @@ func aboutRoutes(node About) []edge.Entry {
 				"configuration, is refused, and the daemon runs on.",
 			Status: http.StatusAccepted, Problems: []fault.Kind{fault.Conflict, fault.Unavailable},
 		}, a.upgrade),
-	}
+	)
 }
 
 type about struct{ node About }
@@ -70,20 +59,4 @@ func (a about) upgrade(ctx context.Context, in *struct{}) (*answer[api.Status], 
 	out, err := a.status(ctx, in)
 	out.Status = http.StatusAccepted
 	return out, err
-}
-
-// Health is the word of a daemon that answers at all.
-type Health struct {
-	Status string `json:"status" enum:"ok"`
-}
-
-func (a about) health(context.Context, *struct{}) (*answer[Health], error) {
-	return &answer[Health]{Body: Health{"ok"}}, nil
-}
-
-func (a about) ready(ctx context.Context, in *struct{}) (*answer[Health], error) {
-	if err := a.node.Ready(); err != nil {
-		return nil, fault.Mark(fault.Unavailable, "not-ready", err)
-	}
-	return a.health(ctx, in)
 }

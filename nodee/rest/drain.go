@@ -33,7 +33,7 @@ func drainRoutes(node Node) []edge.Entry {
 type drains struct{ node Node }
 
 type drainIn struct {
-	Waiting
+	edge.Waiting
 	Why         string `query:"why" maxLength:"200" doc:"What for; whoever asks why a service does not run is told"`
 	UntilReboot bool   `query:"until_reboot" doc:"true: the next start of the host ends it"`
 }
@@ -42,10 +42,10 @@ func (d drains) drain(ctx context.Context, in *drainIn) (*answer[api.Status], er
 	if err := d.node.DrainNode(ctx, in.Why, in.UntilReboot); err != nil {
 		return nil, err
 	}
-	if !in.Wait.given {
+	if !in.Wait.Given {
 		return &answer[api.Status]{http.StatusAccepted, d.node.Status()}, nil
 	}
-	limited, cancel := context.WithTimeout(ctx, in.Wait.limit)
+	limited, cancel := context.WithTimeout(ctx, in.Wait.Limit)
 	defer cancel()
 	if err := d.node.AwaitDrained(limited); err != nil {
 		if ctx.Err() != nil {

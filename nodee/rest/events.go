@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strconv"
 
 	"github.com/cloudname/nodee/api"
 	"github.com/cloudname/nodee/internal/edge"
@@ -41,68 +40,41 @@ func eventRoutes(node History) []edge.Entry {
 // history answers about what happened.
 type history struct{ node History }
 
-// EventQuery says which events are wanted.
-type EventQuery struct {
-	edge.Resume
-	Since optional[uint64] `query:"since" doc:"Only events with a higher seq"`
-	Limit int              `query:"limit" minimum:"1" doc:"No more than the newest so many; a stream has no limit"`
+// feed is what happened, one after another.
+func (h history) feed() edge.Feed[service.Event] {
+	return edge.Feed[service.Event]{
+		Since: h.node.EventsSince, Changed: h.node.EventsChanged,
+		Number: func(e service.Event) uint64 { return e.Seq },
+	}
 }
 
 // of picks the wanted events of a list.
-func (q EventQuery) of(events []service.Event) *answer[api.Events] {
-	for len(events) > 0 && events[0].Seq <= q.Since.value {
-		events = events[1:]
-	}
-	if q.Limit > 0 && len(events) > q.Limit {
-		events = events[len(events)-q.Limit:]
-	}
-	return &answer[api.Events]{Body: api.Events{Events: some(events)}}
+func (h history) of(q edge.EventQuery, events []service.Event) *answer[api.Events] {
+	return &answer[api.Events]{Body: api.Events{Events: h.feed().Pick(q, events)}}
 }
 
-// after returns the number of the event that a stream begins after, where newest is the
-// newest one.
-func (q EventQuery) after(newest uint64) (uint64, error) {
-	seen := newest
-	if q.Since.given {
-		seen = q.Since.value
-	}
-	if q.LastEventID != "" {
-		id, err := strconv.ParseUint(q.LastEventID, 10, 64)
-		if err != nil {
-			return 0, fault.Fields("cannot resume the events", []fault.Field{{
-				Location: "header.Last-Event-ID", Message: "must be the seq of an event", Value: q.LastEventID,
-			}})
-		}
-		seen = id
-	}
-	if seen > newest {
-		seen = 0 // of another history, such as that of a prefix that is gone: all of this one is new
-	}
-	return seen, nil
+func (h history) list(_ context.Context, in *edge.EventQuery) (*answer[api.Events], error) {
+	return h.of(*in, h.node.EventsSince(in.Since.Value, 0)), nil
 }
 
-func (h history) list(_ context.Context, in *EventQuery) (*answer[api.Events], error) {
-	return in.of(h.node.EventsSince(in.Since.value, 0)), nil
-}
-
-func (h history) live(_ context.Context, in *EventQuery) (*edge.Stream, error) {
-	after, err := in.after(h.node.LastEvent())
+func (h history) live(_ context.Context, in *edge.EventQuery) (*edge.Stream, error) {
+	after, err := in.After(h.node.LastEvent())
 	if err != nil {
 		return nil, err
 	}
 	return edge.Events(func(ctx context.Context, send func(edge.Event) error) error {
-		return h.each(ctx, after, func(e service.Event) error { return send(frame(e)) })
+		return h.feed().Each(ctx, after, func(e service.Event) error { return send(h.feed().Frame(e)) })
 	}), nil
 }
 
 type serviceEventsIn struct {
 	ServicePath
-	EventQuery
+	edge.EventQuery
 }
 
 func (h history) listOf(_ context.Context, in *serviceEventsIn) (*answer[api.Events], error) {
 	events, err := h.node.EventsOf(in.Coordinate)
-	return in.of(events), err
+	return h.of(in.EventQuery, events), err
 }
 
 func (h history) why(_ context.Context, in *ServicePath) (*answer[api.Why], error) {
@@ -114,7 +86,7 @@ func (h history) why(_ context.Context, in *ServicePath) (*answer[api.Why], erro
 var errRemoved = errors.New("the service was removed")
 
 func (h history) liveOf(_ context.Context, in *serviceEventsIn) (*edge.Stream, error) {
-	after, err := in.after(h.node.LastEvent())
+	after, err := in.After(h.node.LastEvent())
 	if err != nil {
 		return nil, err
 	}
@@ -125,17 +97,17 @@ func (h history) liveOf(_ context.Context, in *serviceEventsIn) (*edge.Stream, e
 	return edge.Events(func(ctx context.Context, send func(edge.Event) error) error {
 		for _, e := range past {
 			if e.Seq > after {
-				if err := send(frame(e)); err != nil {
+				if err := send(h.feed().Frame(e)); err != nil {
 					return err
 				}
 				after = e.Seq
 			}
 		}
-		err := h.each(ctx, after, func(e service.Event) error {
+		err := h.feed().Each(ctx, after, func(e service.Event) error {
 			if e.Coordinate != in.Coordinate.String() {
 				return nil
 			}
-			if err := send(frame(e)); err != nil {
+			if err := send(h.feed().Frame(e)); err != nil {
 				return err
 			}
 			return h.gone(e, in.Coordinate)
@@ -158,37 +130,6 @@ func (h history) gone(e service.Event, c service.Coordinate) error {
 	return nil
 }
 
-// frame is an event as a stream has it. It has no type of its own there: browsers give such
-// events to who has not asked for each type by name.
-func frame(e service.Event) edge.Event {
-	return edge.Event{ID: strconv.FormatUint(e.Seq, 10), Data: e}
-}
-
-// batch is how many events are read at once.
-const batch = 256
-
-// each visits the events after one, and those to come, until ctx ends or visit fails.
-func (h history) each(ctx context.Context, after uint64, visit func(service.Event) error) error {
-	for {
-		changed := h.node.EventsChanged()
-		events := h.node.EventsSince(after, batch)
-		for _, e := range events {
-			if err := visit(e); err != nil {
-				return err
-			}
-			after = e.Seq
-		}
-		if len(events) > 0 {
-			continue
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-changed:
-		}
-	}
-}
-
 // whileThere runs do, whose context ends when the service is removed after an event, and
 // tells whether it was.
 func (h history) whileThere(ctx context.Context, c service.Coordinate, after uint64, do func(context.Context) error) (removed bool, err error) {
@@ -198,7 +139,7 @@ func (h history) whileThere(ctx context.Context, c service.Coordinate, after uin
 		_ = g.Wait() // the watcher has no errors but errRemoved
 	}()
 	g.Go("removal", func(ctx context.Context) error {
-		return h.each(ctx, after, func(e service.Event) error { return h.gone(e, c) })
+		return h.feed().Each(ctx, after, func(e service.Event) error { return h.gone(e, c) })
 	})
 	err = do(g.Context())
 	return errors.Is(context.Cause(g.Context()), errRemoved), err

@@ -44,12 +44,12 @@ type logs struct {
 type logIn struct {
 	ServicePath
 	edge.Resume
-	Stream string          `query:"stream" enum:"stdout,stderr" default:"stdout" doc:"Which of its streams"`
-	Tail   optional[int64] `query:"tail" minimum:"0" doc:"Only the last so many lines"`
-	Offset optional[int64] `query:"offset" minimum:"0" doc:"Begin at this byte, counted from the first that was ever written; at the oldest that is kept, where this one is not"`
-	Follow bool            `query:"follow" doc:"true: go on with what is written from now on"`
-	Since  quantity.Moment `query:"since" doc:"Only what was written in this last time, or since this time (RFC 3339); times are known to about a second" example:"10m"`
-	Whole  bool            `query:"contiguous" doc:"true: a text ends where bytes are missing behind it, because they are not kept or the log was truncated: so whoever counts its bytes knows where to go on"`
+	Stream string               `query:"stream" enum:"stdout,stderr" default:"stdout" doc:"Which of its streams"`
+	Tail   edge.Optional[int64] `query:"tail" minimum:"0" doc:"Only the last so many lines"`
+	Offset edge.Optional[int64] `query:"offset" minimum:"0" doc:"Begin at this byte, counted from the first that was ever written; at the oldest that is kept, where this one is not"`
+	Follow bool                 `query:"follow" doc:"true: go on with what is written from now on"`
+	Since  quantity.Moment      `query:"since" doc:"Only what was written in this last time, or since this time (RFC 3339); times are known to about a second" example:"10m"`
+	Whole  bool                 `query:"contiguous" doc:"true: a text ends where bytes are missing behind it, because they are not kept or the log was truncated: so whoever counts its bytes knows where to go on"`
 }
 
 func (l logs) text(ctx context.Context, in *logIn) (*edge.Stream, error) {
@@ -149,21 +149,21 @@ func (in *logIn) from(ctx context.Context, stream *output.Stream, resume string)
 			return 0, err
 		}
 	}
-	if in.Tail.given {
-		at, err := stream.Tail(ctx, int(min(in.Tail.value, math.MaxInt32)))
+	if in.Tail.Given {
+		at, err := stream.Tail(ctx, int(min(in.Tail.Value, math.MaxInt32)))
 		return max(offset, at), err
 	}
-	return max(offset, in.Offset.value), nil
+	return max(offset, in.Offset.Value), nil
 }
 
 // contradictions finds what cannot be meant together.
 func (in *logIn) contradictions() (faults []fault.Field) {
-	if !in.Offset.given {
+	if !in.Offset.Given {
 		return nil
 	}
-	for what, given := range map[string]bool{"tail": in.Tail.given, "since": in.Since.Given()} {
+	for what, given := range map[string]bool{"tail": in.Tail.Given, "since": in.Since.Given()} {
 		if given {
-			faults = append(faults, fault.Field{Location: "query.offset", Message: "must not be given beside " + what, Value: in.Offset.value})
+			faults = append(faults, fault.Field{Location: "query.offset", Message: "must not be given beside " + what, Value: in.Offset.Value})
 		}
 	}
 	return faults

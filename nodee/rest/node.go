@@ -7,6 +7,7 @@ import (
 
 	"github.com/cloudname/nodee/api"
 	"github.com/cloudname/nodee/artifact"
+	"github.com/cloudname/nodee/internal/discovery/face"
 	"github.com/cloudname/nodee/runtime/output"
 	"github.com/cloudname/nodee/runtime/service"
 )
@@ -17,7 +18,7 @@ type Node interface {
 	Artifacts
 	Services
 	Records
-	Discovery
+	face.Discovery // of the node's cell if it has one, else its own
 	About
 }
 
@@ -115,16 +116,6 @@ type History interface {
 // Logs is what services write.
 type Logs interface {
 	OpenLog(_ service.Coordinate, stream string) (*output.Stream, error) // of a service that is there
-}
-
-// Discovery finds running, healthy services, those of the node's cell if it has one.
-type Discovery interface {
-	// Resolve returns the endpoints that are asked for, sorted; client is whom any is chosen
-	// for. A fault.Unavailable where that cannot be known now.
-	Resolve(_ context.Context, _ service.Expression, client string) ([]api.Endpoint, error)
-	// FollowEndpoints sends what Resolve returns, and then each time that it is something
-	// else, until its context ends or send fails.
-	FollowEndpoints(_ context.Context, _ service.Expression, client string, send func([]api.Endpoint) error) error
 }
 
 // About is the node itself.

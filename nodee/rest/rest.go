@@ -17,13 +17,14 @@ import (
 	"slices"
 
 	"github.com/cloudname/nodee/api"
+	"github.com/cloudname/nodee/internal/discovery/face"
 	"github.com/cloudname/nodee/internal/edge"
 )
 
 // Routes returns every route of a node, for edge.API.Add.
 func Routes(n Node) []edge.Entry {
 	return slices.Concat(artifactRoutes(n), serviceRoutes(n), commandRoutes(n), eventRoutes(n), logRoutes(n),
-		discoveryRoutes(n), aboutRoutes(n), drainRoutes(n))
+		face.Routes(n, "Of the node's cell, where it has one; a node that stands alone finds its own services."), aboutRoutes(n), drainRoutes(n))
 }
 
 // answer is an output with a body; the zero Status is the route's own.

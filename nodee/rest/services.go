@@ -78,7 +78,7 @@ type services struct{ node Services }
 
 type putIn struct {
 	ServicePath
-	Waiting
+	edge.Waiting
 	Start   bool `query:"start" default:"true" doc:"false: leave as it is what is desired; a new service is stopped then"`
 	RawBody []byte
 }
@@ -112,7 +112,7 @@ func (s services) diff(_ context.Context, in *diffIn) (*answer[api.Diff], error)
 
 type commandIn struct {
 	ServicePath
-	Waiting
+	edge.Waiting
 }
 
 // command makes the handler of a verb.
@@ -123,7 +123,7 @@ func (s services) command(verb string) func(context.Context, *commandIn) (*answe
 			return nil, err
 		}
 		status := http.StatusAccepted
-		if in.Wait.given {
+		if in.Wait.Given {
 			status = http.StatusOK
 		}
 		now, err := s.outcome(ctx, in.Wait, in.Coordinate, got)
@@ -133,11 +133,11 @@ func (s services) command(verb string) func(context.Context, *commandIn) (*answe
 
 // outcome is what a wish has come to: for who does not wait, got, the service as it was
 // when the wish was recorded.
-func (s services) outcome(ctx context.Context, wait Wait, c service.Coordinate, got api.Service) (api.Service, error) {
-	if !wait.given {
+func (s services) outcome(ctx context.Context, wait edge.Wait, c service.Coordinate, got api.Service) (api.Service, error) {
+	if !wait.Given {
 		return shown(ctx, got), nil
 	}
-	limited, cancel := context.WithTimeout(ctx, wait.limit)
+	limited, cancel := context.WithTimeout(ctx, wait.Limit)
 	defer cancel()
 	now, err := s.node.AwaitService(limited, c, got.Generation)
 	if err != nil && ctx.Err() != nil {
@@ -176,14 +176,14 @@ func (s services) get(ctx context.Context, in *ServicePath) (*answer[api.Service
 
 type removeIn struct {
 	ServicePath
-	Waiting
+	edge.Waiting
 	Purge bool `query:"purge" doc:"true: remove its runtime directory and its logs as well"`
 }
 
 func (s services) remove(ctx context.Context, in *removeIn) (*struct{}, error) {
 	limit := s.node.RemovalLimit(in.Coordinate) // first: it goes by the spec
-	if in.Wait.given {
-		limit = in.Wait.limit
+	if in.Wait.Given {
+		limit = in.Wait.Limit
 	}
 	if err := s.node.RemoveService(ctx, in.Coordinate, in.Purge); err != nil {
 		return nil, err

@@ -1,4 +1,6 @@
-package rest
+// Package face is the route by which both daemons answer where services are reached. It starts no
+// goroutine, and what an expression asks for is not its to decide.
+package face
 
 import (
 	"context"
@@ -13,21 +15,31 @@ import (
 	"github.com/cloudname/nodee/runtime/service"
 )
 
-func discoveryRoutes(node Discovery) []edge.Entry {
-	d := discovery{node}
+// Discovery finds running, healthy services.
+type Discovery interface {
+	// Resolve returns the endpoints that are asked for, sorted; client is whom any is chosen
+	// for. A fault.Unavailable where that cannot be known now.
+	Resolve(_ context.Context, _ service.Expression, client string) ([]api.Endpoint, error)
+	// FollowEndpoints sends what Resolve returns, and then each time that it is something
+	// else, until its context ends or send fails.
+	FollowEndpoints(_ context.Context, _ service.Expression, client string, send func([]api.Endpoint) error) error
+}
+
+// Routes answers with what d finds. of says in the document whose services those are.
+func Routes(d Discovery, of string) []edge.Entry {
+	f := face{d}
 	return []edge.Entry{edge.Live(edge.Route{
 		Method: http.MethodGet, Path: "/v1/resolve/{expression}", Access: edge.Read, ID: "resolve", Tags: []string{"discovery"},
 		Summary: "Find where running, healthy services are reached",
-		Description: "Of the node's cell, where it has one; a node that stands alone finds its own services. all is every instance, a number " +
+		Description: of + " all is every instance, a number " +
 			"that one, any one of them: the same for the same client, as long as that can be. An endpoint's name before it asks for that one " +
 			"only. Where nothing is found the list is empty. With Accept: text/event-stream, live: an event has the same JSON, first as it is " +
 			"and then whenever it is something else; while ZooKeeper cannot be reached nothing comes, and the last one stands.",
 		Problems: []fault.Kind{fault.Unavailable},
-	}, d.once, d.live)}
+	}, f.once, f.live)}
 }
 
-// discovery answers where services are reached.
-type discovery struct{ node Discovery }
+type face struct{ Discovery }
 
 // ResolveIn asks where services are reached.
 type ResolveIn struct {
@@ -48,19 +60,28 @@ func (in *ResolveIn) Resolve(ctx huma.Context) []error {
 	return nil
 }
 
-func (d discovery) once(ctx context.Context, in *ResolveIn) (*answer[api.Endpoints], error) {
-	found, err := d.node.Resolve(ctx, in.Expression, in.Client)
-	return &answer[api.Endpoints]{Body: api.Endpoints{Endpoints: some(found)}}, err
+type answer struct{ Body api.Endpoints }
+
+func (f face) once(ctx context.Context, in *ResolveIn) (*answer, error) {
+	found, err := f.Resolve(ctx, in.Expression, in.Client)
+	return &answer{endpoints(found)}, err
 }
 
-func (d discovery) live(ctx context.Context, in *ResolveIn) (*edge.Stream, error) {
+func (f face) live(ctx context.Context, in *ResolveIn) (*edge.Stream, error) {
 	// Who cannot be answered now is told so, rather than left waiting on a stream.
-	if _, err := d.node.Resolve(ctx, in.Expression, in.Client); err != nil {
+	if _, err := f.Resolve(ctx, in.Expression, in.Client); err != nil {
 		return nil, err
 	}
 	return edge.Events(func(ctx context.Context, send func(edge.Event) error) error {
-		return d.node.FollowEndpoints(ctx, in.Expression, in.Client, func(found []api.Endpoint) error {
-			return send(edge.Event{Data: api.Endpoints{Endpoints: some(found)}})
+		return f.FollowEndpoints(ctx, in.Expression, in.Client, func(found []api.Endpoint) error {
+			return send(edge.Event{Data: endpoints(found)})
 		})
 	}), nil
+}
+
+func endpoints(found []api.Endpoint) api.Endpoints {
+	if found == nil {
+		found = []api.Endpoint{}
+	}
+	return api.Endpoints{Endpoints: found}
 }
