@@ -108,11 +108,10 @@ type CellCoordinator struct {
 	ZooKeeper ZooKeeper `json:"zookeeper"`
 }
 
-// CellSettings changes the settings of a cell: the body of PATCH /v1/cell. What is not named
-// stays as it is.
+// CellSettings changes the settings of a cell: the body of PATCH /v1/cell.
 type CellSettings struct {
-	Freeze *bool  `json:"freeze,omitempty"`
-	Why    string `json:"why,omitempty"`
+	Freeze bool   `json:"freeze" doc:"The coordinators change nothing"`
+	Why    string `json:"why,omitempty" doc:"What for; whoever asks why nothing happens is told"`
 }
 
 // CellEvent is something that happened in the cell, as the coordinator that answers has seen it.

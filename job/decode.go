@@ -27,18 +27,20 @@ func Decode(data []byte, format document.Format, prefix string) (Job, error) {
 	if err != nil {
 		return Job{}, err
 	}
-	delete(table, "status") // what a coordinator has answered can be given back as it is
 	r := document.NewReader(prefix, table)
-	j := read(r)
+	j := Read(r)
 	if err := fault.Fields("the job cannot be used", r.Faults()); err != nil {
 		return Job{}, err
 	}
 	return j, nil
 }
 
-// read takes a job out of a table, default by default.
-func read(r *document.Reader) Job {
+// Read takes a job out of a table, default by default, for who reads more than that out of a
+// document. What is wrong is told to r. What a coordinator has answered can be given back as it is:
+// its status is passed over.
+func Read(r *document.Reader) Job {
 	j := defaults()
+	r.Take("status")
 	readName(r, &j.Name)
 	readType(r, &j)
 	r.Text("cluster", &j.Cluster)

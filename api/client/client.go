@@ -134,6 +134,7 @@ type request struct {
 	body         any // sent as JSON; nil: none
 	accept       string
 	resume       string // the last event that was received
+	match        string // the version that is meant, in quotes
 }
 
 // send sends a request, and returns the answer if it is a success of the type accept.
@@ -178,6 +179,9 @@ func (c *Client) build(ctx context.Context, r request) (*http.Request, error) {
 	}
 	if r.resume != "" {
 		req.Header.Set("Last-Event-ID", r.resume)
+	}
+	if r.match != "" {
+		req.Header.Set("If-Match", r.match)
 	}
 	if c.agent != "" {
 		req.Header.Set("User-Agent", c.agent)
