@@ -235,7 +235,7 @@ var calmCases = []scenario{
 				return nil, keeper.ErrUnknown
 			}}
 		})
-		<-trying
+		b.await("a tries to be elected", trying)
 		o := b.candidate("b", nil).leads()
 		close(taken)
 		a.follows()
@@ -256,7 +256,7 @@ var calmCases = []scenario{
 		other := b.candidate("b", nil)
 		other.follows()
 		a.cancel()
-		<-removing
+		b.await("a lays the office down", removing)
 		b.apply(b.session(), keeper.Delete(b.leader, keeper.AnyVersion))
 		o := other.leads()
 		close(elected)

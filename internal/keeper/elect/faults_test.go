@@ -3,6 +3,7 @@ package elect_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -232,23 +233,24 @@ func TestALoserEndsAtOnce(t *testing.T) {
 // Time alone ends a lease: a process that was frozen goes on before anything has told it so.
 func TestNothingIsAskedForWithoutALease(t *testing.T) {
 	inMemory(t, func(t *testing.T, b *bench) {
-		var held bool
-		asked, thawed := 0, make(chan struct{})
+		var held atomic.Bool
+		var asked atomic.Int32
+		thawed := make(chan struct{})
 		a := b.candidate("a", func(s keeper.Session) keeper.Session {
 			return tapped{s, keeper.KindCheck, func(ctx context.Context, do func() ([]int32, error)) ([]int32, error) {
-				asked++
-				if held {
+				asked.Add(1)
+				if held.Load() {
 					<-thawed // and it does not look at its context
 				}
 				return do()
 			}}
 		})
 		o := a.leads()
-		held = true
+		held.Store(true)
 		time.Sleep(inMemoryT * 5 / 6)
-		before := asked
-		if _, err := o.Apply(t.Context(), keeper.Create(b.root+"/late", nil)); !errors.Is(err, keeper.ErrLapsed) || asked != before || o.ctx.Err() != nil {
-			t.Errorf("Apply = %v after %d requests, and the office is over: %v; want ErrLapsed, no request, and not yet", err, asked-before, context.Cause(o.ctx))
+		before := asked.Load()
+		if _, err := o.Apply(t.Context(), keeper.Create(b.root+"/late", nil)); !errors.Is(err, keeper.ErrLapsed) || asked.Load() != before || o.ctx.Err() != nil {
+			t.Errorf("Apply = %v after %d requests, and the office is over: %v; want ErrLapsed, no request, and not yet", err, asked.Load()-before, context.Cause(o.ctx))
 		}
 		close(thawed)
 		if err := a.wait(); !errors.Is(err, keeper.ErrLapsed) {

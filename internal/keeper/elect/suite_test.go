@@ -127,6 +127,16 @@ func (b *bench) get(s keeper.Tree, path string) (data string, stat keeper.Stat, 
 // patience is how long something that is to happen may take on a busy machine.
 const patience = 60 * time.Second
 
+// await waits until ch is closed.
+func (b *bench) await(what string, ch <-chan struct{}) {
+	b.Helper()
+	select {
+	case <-ch:
+	case <-time.After(patience + 2*b.world.Timeout):
+		b.Fatalf("it does not come to this: %s", what)
+	}
+}
+
 // candidate runs for office until the test ends.
 type candidate struct {
 	b      *bench
@@ -224,22 +234,14 @@ func (c *candidate) stop() error {
 // wait waits until Run has ended, and returns why.
 func (c *candidate) wait() error {
 	c.b.Helper()
-	select {
-	case <-c.done:
-	case <-time.After(patience + 2*c.b.world.Timeout):
-		c.b.Fatal("Run does not end")
-	}
+	c.b.await("Run ends", c.done)
 	return c.err
 }
 
 // over waits until the term is, and returns why.
 func (t *term) over(b *bench) error {
 	b.Helper()
-	select {
-	case <-t.ctx.Done():
-	case <-time.After(patience + 2*b.world.Timeout):
-		b.Fatal("the office does not end")
-	}
+	b.await("the office ends", t.ctx.Done())
 	return context.Cause(t.ctx)
 }
 
