@@ -1,0 +1,87 @@
+package plan
+
+import (
+	"cmp"
+	"time"
+
+	"github.com/cloudname/nodee/job"
+	"github.com/cloudname/nodee/runtime/service"
+)
+
+// current tells whether a copy is what its job says.
+func (k *copy) current() bool {
+	r := k.of.of.record
+	return r != nil && k.generation == int64(r.Revision)
+}
+
+// told tells whether what the node reports of a copy answers to what it was assigned.
+func (k *copy) told() bool {
+	answers := k.want == service.Running || k.on.applied == k.on.version
+	return k.assigned && k.reported && k.unit.generation == k.generation && answers
+}
+
+// runs tells whether a copy does what it is there for, on a node that is there.
+func (k *copy) runs() bool {
+	return k.told() && k.unit.state == service.StateRunning && k.unit.healthy && k.on.there
+}
+
+// atRest tells whether nothing of a copy that is let go runs any more.
+func (k *copy) atRest() bool {
+	if k.on.applied != k.on.version || !k.on.reported {
+		return false
+	}
+	return !k.reported || k.unit.state.Settled()
+}
+
+// failure says why a copy has failed; empty: it has not.
+func (k *copy) failure() string {
+	if !k.told() || k.unit.state != service.StateFailed {
+		return ""
+	}
+	return cmp.Or(k.unit.why, "its node does not say why")
+}
+
+// look notes since when a copy is healthy. One that is so no longer, and was for min_healthy, has
+// all of its healthy_deadline before it again; one that comes and goes has not.
+func (k *copy) look(now time.Time) {
+	switch {
+	case k.runs():
+		if k.healthy.IsZero() {
+			k.healthy = now
+		}
+	case !k.healthy.IsZero():
+		if r := k.of.of.record; r != nil && now.Sub(k.healthy) >= r.Job.Update.MinHealthy.Std() {
+			k.attempt = now
+		}
+		k.healthy = time.Time{}
+	}
+}
+
+// worth orders the copies that can stand for an instance: a healthy current one before a healthy
+// one before any other.
+func (k *copy) worth() int {
+	switch {
+	case k.healthy.IsZero():
+		return 0
+	case k.current():
+		return 2
+	}
+	return 1
+}
+
+// older orders copies of an instance.
+func older(a, b *copy) int {
+	return cmp.Or(a.since.Compare(b.since), cmp.Compare(a.on.name, b.on.name))
+}
+
+// fit tells whether placement would leave a copy where it is.
+func (c *Cell) fit(k *copy) bool {
+	return c.placement.OutOfPlace(k.of.coordinate(), k.on.name) == ""
+}
+
+// kept tells whether a copy is to stay in its document though it is drained: one of a system job
+// on a drained node, whose number is kept for the node.
+func (k *copy) kept() bool {
+	e := k.of.of
+	return !e.alone() && !e.record.Removed && e.record.Job.Type == job.System && !e.record.Job.Stopped && k.on.drains()
+}

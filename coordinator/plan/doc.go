@@ -1,0 +1,12 @@
+// Package plan decides what must be written so that the nodes of a cell run what its jobs say. A
+// Cell is all that is known: it is told what stands in ZooKeeper. Plan says what must be written
+// now, and when to look again though nothing has changed. DESIGN.md of the coordinator has the
+// words and the rules.
+//
+// Read in this order: cell.go (what is known), put.go and told.go (how it comes to be known),
+// copies.go (what a copy is worth), plan.go (the steps of a plan), nodes.go, primary.go, update.go,
+// fate.go, write.go (the steps themselves).
+//
+// It is a decision and nothing else: no I/O, no clock, no chance, no goroutine. A Cell belongs to
+// one goroutine. It writes nothing, and never takes for written what it was not told stands.
+package plan

@@ -1,0 +1,119 @@
+package plan
+
+import (
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/cloudname/nodee/job"
+)
+
+func (w *world) want(name job.Name, sentence string, want map[string][]string) {
+	w.t.Helper()
+	if got := w.runs(name); !reflect.DeepEqual(got, want) {
+		w.t.Fatalf("%s:\n got %v\nwant %v", sentence, got, want)
+	}
+}
+
+func TestAJobIsStartedAtOnceAndSpread(t *testing.T) {
+	w := newWorld(t, 2)
+	j := aJob("web", 4)
+	w.submit(j)
+	w.run(time.Minute)
+	w.want(j.Name, "four instances on two nodes are two each", map[string][]string{
+		"0.web.borud.fbu": {"n1@1"}, "1.web.borud.fbu": {"n2@1"}, "2.web.borud.fbu": {"n1@1"}, "3.web.borud.fbu": {"n2@1"},
+	})
+	if d := w.deployments[j.Name]; d.Status != "done" || d.Stable != 1 {
+		t.Errorf("the deployment is %+v", d)
+	}
+	if d := w.cells[0].Plan(w.now, Everything); len(d.Assignments)+len(d.Deployments) > 0 || !d.Next.IsZero() {
+		t.Errorf("there is something to do: %+v", d)
+	}
+}
+
+func TestAnUpdateGoesOneByOne(t *testing.T) {
+	w := newWorld(t, 3)
+	j := aJob("web", 3)
+	w.submit(j)
+	w.run(time.Minute)
+	w.edit(j.Name, "put", func(j *job.Job) { as(j, "2") })
+	for range 120 {
+		w.run(time.Second)
+		if healthy := len(w.runs(j.Name)); healthy < 2 {
+			t.Fatalf("%d instances are healthy", healthy)
+		}
+	}
+	w.want(j.Name, "all are of the new version, where they were", map[string][]string{
+		"0.web.borud.fbu": {"n1@2"}, "1.web.borud.fbu": {"n2@2"}, "2.web.borud.fbu": {"n3@2"},
+	})
+	if d := w.deployments[j.Name]; d.Status != "done" || d.Stable != 2 {
+		t.Errorf("the deployment is %+v", d)
+	}
+}
+
+func TestAFailedUpdateIsReverted(t *testing.T) {
+	w := newWorld(t, 3)
+	j := aJob("web", 3)
+	w.submit(j)
+	w.run(time.Minute)
+	w.broken[2] = true
+	w.edit(j.Name, "put", func(j *job.Job) { as(j, "2") })
+	w.run(3 * time.Minute)
+	w.want(j.Name, "one was changed, failed, and is what it was; the others were never touched until the revision rose", map[string][]string{
+		"0.web.borud.fbu": {"n1@3"}, "1.web.borud.fbu": {"n2@3"}, "2.web.borud.fbu": {"n3@3"},
+	})
+	if d := w.deployments[j.Name]; d.Status != "done" || d.Stable != 3 || d.Reverts != 2 {
+		t.Errorf("the deployment is %+v", d)
+	}
+}
+
+func TestALostNodeAndItsReturn(t *testing.T) {
+	w := newWorld(t, 3)
+	j := aJob("web", 2)
+	w.submit(j)
+	w.run(time.Minute)
+	w.nodes["n1"].there = false
+	w.run(50 * time.Second)
+	w.want(j.Name, "nothing moves before replace_after", map[string][]string{"0.web.borud.fbu": {"n1@1"}, "1.web.borud.fbu": {"n2@1"}})
+	w.run(20 * time.Second)
+	w.want(j.Name, "it has another node, and goes on where it was", map[string][]string{"0.web.borud.fbu": {"n1@1", "n3@1"}, "1.web.borud.fbu": {"n2@1"}})
+	w.nodes["n1"].there = true
+	w.run(20 * time.Second)
+	w.want(j.Name, "the older one stays", map[string][]string{"0.web.borud.fbu": {"n1@1"}, "1.web.borud.fbu": {"n2@1"}})
+}
+
+func TestADrainStartsTheReplacementFirst(t *testing.T) {
+	w := newWorld(t, 3)
+	j := aJob("web", 2)
+	w.submit(j)
+	w.run(time.Minute)
+	w.drain("n1")
+	for range 30 {
+		w.run(time.Second)
+		if healthy := len(w.runs(j.Name)); healthy < 2 {
+			t.Fatalf("%d instances are healthy", healthy)
+		}
+	}
+	w.want(j.Name, "it has gone elsewhere", map[string][]string{"0.web.borud.fbu": {"n3@1"}, "1.web.borud.fbu": {"n2@1"}})
+	w.policy("n1", nil)
+	w.run(time.Minute)
+	w.want(j.Name, "nothing comes back by itself", map[string][]string{"0.web.borud.fbu": {"n3@1"}, "1.web.borud.fbu": {"n2@1"}})
+}
+
+func TestScaleStopAndRemove(t *testing.T) {
+	w := newWorld(t, 2)
+	j := aJob("web", 4)
+	w.submit(j)
+	w.run(time.Minute)
+	w.edit(j.Name, "scale", func(j *job.Job) { j.Count = 2 })
+	w.run(10 * time.Second)
+	w.want(j.Name, "the highest are stopped", map[string][]string{"0.web.borud.fbu": {"n1@1"}, "1.web.borud.fbu": {"n2@1"}})
+	w.edit(j.Name, "stop", func(j *job.Job) { j.Stopped = true })
+	w.run(10 * time.Second)
+	w.want(j.Name, "nothing runs", map[string][]string{})
+	w.removeJob(j.Name)
+	w.run(10 * time.Second)
+	if len(w.jobs) > 0 || len(w.cells[0].jobs) > 0 {
+		t.Errorf("it is not forgotten: %v", w.cells[0].jobs)
+	}
+}
