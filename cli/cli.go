@@ -69,7 +69,8 @@ func (a *app) root() *cobra.Command {
 	a.global.register(root.PersistentFlags())
 	root.AddGroup(
 		&cobra.Group{ID: groupDaemons, Title: "Daemons:"},
-		&cobra.Group{ID: groupClients, Title: "Ask a daemon:"},
+		&cobra.Group{ID: groupClients, Title: "Ask a node:"},
+		&cobra.Group{ID: groupCell, Title: "Ask a coordinator:"},
 		&cobra.Group{ID: groupLocal, Title: "Of the binary itself:"},
 		&cobra.Group{ID: groupLater, Title: "Not built yet:"},
 	)
@@ -77,6 +78,7 @@ func (a *app) root() *cobra.Command {
 		add(root, groupDaemons, local(d))
 	}
 	add(root, groupClients, a.artifact(), a.service(), a.status(), a.why(), a.resolve(), a.drain(), a.resume(), a.leave(), a.upgrade())
+	add(root, groupCell, a.job(), a.cellNode(), a.cell())
 	add(root, groupLocal, local(configCommand()), local(a.version()), local(completion()))
 	add(root, groupLater, later()...)
 	help := &cobra.Command{Use: "help [COMMAND]", Short: "Show what a command does", GroupID: groupLocal, RunE: showHelp}
@@ -89,6 +91,7 @@ func (a *app) root() *cobra.Command {
 const (
 	groupDaemons = "daemons"
 	groupClients = "clients"
+	groupCell    = "cell"
 	groupLocal   = "local"
 	groupLater   = "later"
 )
@@ -133,7 +136,8 @@ func showHelp(cmd *cobra.Command, args []string) error {
 const rootLong = `Nodee turns plain Linux hosts into a place where services run. One daemon on
 each host, "nodee agent", keeps a tree of software artifacts that it fetches
 from repositories, and runs services from them: it starts, watches, restarts,
-drains and stops them. All other commands ask a daemon over its REST API.
+drains and stops them. A coordinator, "nodee coordinator", places jobs on the
+hosts of a cell. All other commands ask one of these over its REST API.
 
 Names:
   COORDINATE  names a service: <instance>.<service>.<user>.<cell>, such as
@@ -143,12 +147,17 @@ Names:
   EXPR        asks for services: [<endpoint>.]<instance>.<service>.<user>.<cell>,
               with all or any in the place of the number: http.any.web.borud.fbu
 
+  JOB         <service>.<user>.<cell>: its instances are the services 0.JOB, 1.JOB
+              and so on
+  NODE        a host of the cell
+
 Environment:
-  NODEE_ADDR    the daemon's URL, as --addr
-  NODEE_TOKEN   the daemon's token itself, unless --token-file is given
-  NODEE_PREFIX  the daemon's folder, as --prefix: <prefix>/state/token holds
-                the token on the daemon's own host
-  NODEE_CONFIG  the configuration file, as --config
+  NODEE_ADDR         the node's URL, as --addr
+  NODEE_COORDINATOR  the coordinator's URL, as --coordinator
+  NODEE_TOKEN        the daemon's token itself, unless --token-file is given
+  NODEE_PREFIX       the daemon's folder, as --prefix: <prefix>/state/token holds
+                     the token on the daemon's own host
+  NODEE_CONFIG       the configuration file, as --config
   Every key of the configuration is a variable too; see "nodee help agent".
 
 Output:
@@ -158,7 +167,7 @@ Output:
 
 Exit codes:
   0  done
-  1  failed; also a service that failed, or did not get there in time
+  1  failed; also a service or a job that failed, or did not get there in time
   2  wrong usage, arguments, file or configuration
   3  not found
   4  conflict: in use, a duplicate, another daemon has the prefix
@@ -170,4 +179,5 @@ const rootExample = `  nodee dev                                      try it: a 
   nodee artifact install com.example:web:1.2.0
   nodee service start 1.web.borud.fbu --artifact com.example:web:1.2.0 --option port=8080
   nodee service list
-  nodee service logs 1.web.borud.fbu --follow`
+  nodee service logs 1.web.borud.fbu --follow
+  nodee job run web.toml`

@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/cloudname/nodee/api/client"
 )
 
 // shells writes the completion of each shell that is known.
@@ -22,7 +24,7 @@ func completion() *cobra.Command {
 		Use: "completion SHELL", Short: "Write what makes a shell complete nodee's commands", Args: takes("SHELL"),
 		ValidArgs: []string{"bash", "zsh", "fish", "powershell"},
 		Long: `Writes a script that makes bash, zsh, fish or powershell complete commands,
-flags, and the names of services and artifacts, which it asks the daemon for.`,
+flags, and the names of services, artifacts, jobs and nodes, which it asks for.`,
 		Example: `  nodee completion bash > /etc/bash_completion.d/nodee
   nodee completion zsh > "${fpath[1]}/_nodee"
   nodee completion fish > ~/.config/fish/completions/nodee.fish
@@ -69,6 +71,39 @@ func (a *app) completeArtifact(cmd *cobra.Command, args []string, _ string) ([]s
 			names = append(names, s.Artifact)
 		}
 		return names, err
+	})
+}
+
+// completeJob names the jobs of the cell, for a shell.
+func (a *app) completeJob(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return a.completeCell(cmd, args, func(ctx context.Context, c *client.Client) (names []string, err error) {
+		got, err := c.Jobs(ctx)
+		for _, j := range got.Value.Jobs {
+			names = append(names, j.Name.String()+"\t"+j.Status.Status)
+		}
+		return names, err
+	})
+}
+
+// completeNode names the nodes of the cell, for a shell.
+func (a *app) completeNode(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return a.completeCell(cmd, args, func(ctx context.Context, c *client.Client) (names []string, err error) {
+		got, err := c.CellNodes(ctx)
+		for _, n := range got.Value.Nodes {
+			names = append(names, n.Name+"\t"+n.Status)
+		}
+		return names, err
+	})
+}
+
+// completeCell asks the coordinator for names.
+func (a *app) completeCell(cmd *cobra.Command, args []string, names func(context.Context, *client.Client) ([]string, error)) ([]string, cobra.ShellCompDirective) {
+	return a.complete(cmd, args, func(ctx context.Context) ([]string, error) {
+		c, err := a.coordinator(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return names(ctx, c)
 	})
 }
 

@@ -56,6 +56,12 @@ func isNotFound(err error) bool {
 	return ok && p.Status == http.StatusNotFound
 }
 
+// isAway tells whether nobody could be asked.
+func isAway(err error) bool {
+	_, ok := errors.AsType[*client.Unreachable](err)
+	return ok
+}
+
 // decided tells whether a problem is the end of a wish that was waited for: it failed, or
 // is not fulfilled in time.
 func decided(p *client.Problem) bool {

@@ -75,6 +75,5 @@ func each[T any](stream *client.Stream[T], write func(T, []byte) error) error {
 
 // passing tells whether err is of a kind that passes when the daemon is back.
 func passing(err error) bool {
-	_, away := errors.AsType[*client.Unreachable](err)
-	return away || fault.KindOf(err).Retryable()
+	return isAway(err) || fault.KindOf(err).Retryable()
 }

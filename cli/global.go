@@ -15,13 +15,17 @@ import (
 	"github.com/cloudname/nodee/internal/settings"
 )
 
-// defaultAddr is where a daemon listens that was told nothing else.
-const defaultAddr = "http://127.0.0.1:7040"
+// Where a node and a coordinator listen that were told nothing else.
+const (
+	defaultAddr        = "http://127.0.0.1:7040"
+	defaultCoordinator = "http://127.0.0.1:7041"
+)
 
 // globalFlags are the flags of every command that asks a daemon: which one, who asks, and
 // how the answer is shown.
 type globalFlags struct {
-	addr, tokenFile        string
+	addr, coordinator      string
+	tokenFile              string
 	tlsCA, tlsCert, tlsKey string
 	prefix, config         string
 	output                 *string
@@ -35,6 +39,7 @@ const (
 
 func (g *globalFlags) register(fs *pflag.FlagSet) {
 	fs.StringVar(&g.addr, "addr", "", "the daemon's `URL` (default $NODEE_ADDR, else "+defaultAddr+")")
+	fs.StringVar(&g.coordinator, "coordinator", "", "the coordinator's `URL`, for jobs and nodes (default $NODEE_COORDINATOR, else what the node names, else "+defaultCoordinator+")")
 	fs.StringVar(&g.tokenFile, "token-file", "", "the `FILE` that holds the daemon's token (default $NODEE_TOKEN, else PREFIX/state/token)")
 	fs.StringVar(&g.tlsCA, "tls-ca", "", "the `FILE` (PEM) of the authority that the daemon's certificate is from (default the host's)")
 	fs.StringVar(&g.tlsCert, "tls-cert", "", "the `FILE` (PEM) of the certificate to show to the daemon")
@@ -61,9 +66,30 @@ func local(cmd *cobra.Command) *cobra.Command {
 	return cmd
 }
 
+// annotationCellwide marks commands, with all below them, that ask a coordinator.
+const annotationCellwide = "cellwide"
+
+// cellwide makes cmd one that asks a coordinator.
+func cellwide(cmd *cobra.Command) *cobra.Command {
+	cmd.Annotations = map[string]string{annotationCellwide: ""}
+	return cmd
+}
+
+func isCellwide(cmd *cobra.Command) bool {
+	for ; cmd != nil; cmd = cmd.Parent() {
+		if _, ok := cmd.Annotations[annotationCellwide]; ok {
+			return true
+		}
+	}
+	return false
+}
+
 // checkGlobals refuses global flags where they would have no effect.
 func (a *app) checkGlobals(cmd *cobra.Command) error {
 	if _, ok := cmd.Annotations[annotationLocal]; !ok {
+		if a.global.coordinator != "" && !isCellwide(cmd) {
+			return usage("%q asks the node of this host, so --coordinator has no effect on it; see %s --help", cmd.CommandPath(), cmd.CommandPath())
+		}
 		return nil
 	}
 	var err error

@@ -10,8 +10,6 @@ import (
 func later() []*cobra.Command {
 	return []*cobra.Command{
 		notYet("coordinator", "Run a coordinator, which places jobs on nodes"),
-		notYet("job", "Run the same service on several nodes"),
-		notYet("node", "Look at the nodes of a cell"),
 	}
 }
 

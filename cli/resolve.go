@@ -17,7 +17,7 @@ import (
 func (a *app) resolve() *cobra.Command {
 	var key string
 	var follow bool
-	cmd := &cobra.Command{
+	cmd := cellwide(&cobra.Command{
 		Use: "resolve EXPR", Short: "Find where services are reached", Args: takes("EXPR"), ValidArgsFunction: cobra.NoFileCompletions,
 		Long: `Finds where running, healthy services are reached: [<endpoint>.]<which>.<service>.
 <user>.<cell>, where <which> is the number of an instance, "all", or "any" for one
@@ -25,7 +25,8 @@ of them, the same each time for the same client as long as that can be. With the
 name of an endpoint (a port of the spec) it is that one only, else all of them.
 
 A node in a cell finds the services of all nodes there, one that stands alone its
-own. When nothing is found the exit code is 3.
+own. The coordinator is asked in its place when --coordinator is given, or when the
+node cannot be reached. When nothing is found the exit code is 3.
 
 With --follow it goes on and shows what is found whenever that is something else,
 until Ctrl-C (exit code 0); it outlives the daemon. With -o json each answer is a
@@ -37,19 +38,43 @@ line of its own then.`,
 			if err != nil {
 				return err
 			}
-			c, err := a.client()
-			if err != nil {
-				return err
-			}
+			ask := a.resolveOnce
 			if follow {
-				return a.followResolve(cmd.Context(), c, e, key)
+				ask = a.followResolve
 			}
-			return a.resolveOnce(cmd.Context(), c, e, key)
+			return a.atEither(cmd.Context(), func(c *client.Client) error { return ask(cmd.Context(), c, e, key) })
 		},
-	}
+	})
 	cmd.Flags().StringVar(&key, "client", "", "whom \"any\" is chosen for, any `TEXT` (default the address that the daemon sees)")
 	cmd.Flags().BoolVar(&follow, "follow", false, "go on with what is found from now on")
 	return cmd
+}
+
+// atEither asks the coordinator where it is given, else the node, and where that was never reached
+// the coordinator in its place.
+func (a *app) atEither(ctx context.Context, ask func(*client.Client) error) error {
+	if a.global.coordinator == "" {
+		c, err := a.client()
+		if err == nil {
+			err = ask(c)
+		}
+		if !isAway(err) || ctx.Err() != nil {
+			return err
+		}
+		c, notFound := a.coordinator(ctx)
+		if notFound != nil {
+			return err
+		}
+		if instead := ask(c); !isAway(instead) {
+			return instead
+		}
+		return err
+	}
+	c, err := a.coordinator(ctx)
+	if err != nil {
+		return err
+	}
+	return ask(c)
 }
 
 func (a *app) resolveOnce(ctx context.Context, c *client.Client, e service.Expression, key string) error {

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/cloudname/nodee/artifact"
 	"github.com/cloudname/nodee/internal/fault"
+	"github.com/cloudname/nodee/internal/settings"
+	"github.com/cloudname/nodee/job"
 	"github.com/cloudname/nodee/runtime/service"
 )
 
@@ -87,10 +90,31 @@ var grammars = map[string]func(string) error{
 	"COORDINATE": func(s string) error { _, err := service.ParseCoordinate(s); return err },
 	"EXPR":       func(s string) error { _, err := service.ParseExpression(s); return err },
 	"ARTIFACT":   func(s string) error { _, err := artifact.ParseRef(s); return err },
+	"JOB":        func(s string) error { _, err := job.ParseName(s); return err },
+	"NODE":       settings.CheckNodeName,
+	"NAME":       checkName,
+	"FILE":       func(string) error { return nil },
+	"N":          func(s string) error { _, err := parseNumber(s, 0, numberOfInstances); return err },
+	"VERSION":    func(s string) error { _, err := parseNumber(s, 1, numberOfVersion); return err },
 	"SHELL": func(s string) error {
 		if shells[s] == nil {
 			return fmt.Errorf("%q is no shell that is known here, expected bash, zsh, fish or powershell", s)
 		}
 		return nil
 	},
+}
+
+// What numbers are of.
+const (
+	numberOfInstances = "number of instances"
+	numberOfVersion   = "version"
+)
+
+// parseNumber reads a whole number from least up.
+func parseNumber(s string, least int, what string) (int, error) {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < least || s != strconv.Itoa(n) {
+		return 0, fmt.Errorf("%q is no %s, expected a whole number from %d up", s, what, least)
+	}
+	return n, nil
 }

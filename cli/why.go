@@ -2,30 +2,119 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/cloudname/nodee/api"
 	"github.com/cloudname/nodee/api/client"
+	"github.com/cloudname/nodee/internal/settings"
+	"github.com/cloudname/nodee/job"
 	"github.com/cloudname/nodee/runtime/service"
 )
 
 func (a *app) why() *cobra.Command {
-	return &cobra.Command{
-		Use: "why COORDINATE", Short: "Tell why a service is as it is", Args: takes("COORDINATE"), ValidArgsFunction: a.completeCoordinate,
-		Long: `Tells the chain of causes that has led to how a service is now, the newest first:
-what it is, what that came from, and so on, back to who has asked for it. A service
-that was removed is told of as long as its history is kept.
+	return cellwide(&cobra.Command{
+		Use: "why NAME", Short: "Tell why a service, a job or a node is as it is", Args: takes("NAME"), ValidArgsFunction: a.completeCoordinate,
+		Long: `Tells the chain of causes that has led to how something is now, the newest
+first: what it is, what that came from, and so on, back to who has asked for it.
+A service that was removed is told of as long as its history is kept.
+
+A COORDINATE is asked for at the node of this host, and where that does not have
+it, or --coordinator is given, at the coordinator, which also tells why it is
+where it is, or nowhere. The name of a JOB or a NODE is asked for at the
+coordinator.
 
 Who asked is written down with each wish: the user, where the request came from
 this host, the program, the address, and whether it had the token.`,
-		Example: `  nodee why 1.web.borud.fbu`,
-		RunE: a.withService(func(ctx context.Context, c *client.Client, coordinate service.Coordinate) error {
-			got, err := c.Why(ctx, coordinate)
+		Example: `  nodee why 1.web.borud.fbu
+  nodee why web.borud.fbu
+  nodee why n7`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ask := a.whyInCell
+			if _, err := service.ParseCoordinate(args[0]); err == nil {
+				ask = a.whyService
+			}
+			got, err := ask(cmd.Context(), args[0])
 			return show(a, got, err, func(w api.Why) error { return writeColumns(a.Out, whyRows(w.Why, time.Now()), "") })
-		}),
+		},
+	})
+}
+
+// checkName tells what is wrong with a name that nothing can have.
+func checkName(s string) error {
+	_, notCoordinate := service.ParseCoordinate(s)
+	if notCoordinate == nil || settings.CheckNodeName(s) == nil {
+		return nil
 	}
+	if _, err := job.ParseName(s); err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w; it is no name of a job or a node either", notCoordinate)
+}
+
+// whyService asks for the causes of a service at the node, and where it is not there at the
+// coordinator.
+func (a *app) whyService(ctx context.Context, name string) (client.Answer[api.Why], error) {
+	var none client.Answer[api.Why]
+	coordinate, err := service.ParseCoordinate(name)
+	if err != nil {
+		return none, err
+	}
+	if a.global.coordinator == "" {
+		c, err := a.client()
+		if err != nil {
+			return none, err
+		}
+		got, err := c.Why(ctx, coordinate)
+		if err == nil || !isNotFound(err) && !isAway(err) {
+			return got, err
+		}
+		if c, _ := a.knownCoordinator(ctx); c != nil {
+			if other, otherwise := c.WhyInstance(ctx, coordinate); otherwise == nil || isAway(err) {
+				return other, otherwise
+			}
+		}
+		return none, err // of the two, what the node says is nearer
+	}
+	c, err := a.coordinator(ctx)
+	if err != nil {
+		return none, err
+	}
+	return c.WhyInstance(ctx, coordinate)
+}
+
+// whyInCell asks the coordinator for the causes of what a name may be of.
+func (a *app) whyInCell(ctx context.Context, name string) (got client.Answer[api.Why], err error) {
+	to, err := a.findCoordinator(ctx)
+	if err != nil {
+		return got, err
+	}
+	c, err := a.connect(to.url, to.hint())
+	if err != nil {
+		return got, err
+	}
+	got, err = whyByName(ctx, c, name)
+	if isAway(err) && !to.known {
+		_, notCoordinate := service.ParseCoordinate(name)
+		return got, usage("%w; jobs and nodes are asked for at a coordinator: %v", notCoordinate, err)
+	}
+	return got, err
+}
+
+func whyByName(ctx context.Context, c *client.Client, name string) (client.Answer[api.Why], error) {
+	jobName, err := job.ParseName(name)
+	if err != nil {
+		return c.WhyCellNode(ctx, name)
+	}
+	got, err := c.WhyJob(ctx, jobName)
+	if isNotFound(err) { // hosts may have names as jobs have
+		if node, notNode := c.WhyCellNode(ctx, name); notNode == nil {
+			return node, nil
+		}
+	}
+	return got, err
 }
 
 // whyRows are the links of a chain as lines: when that was, and a sentence.

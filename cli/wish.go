@@ -28,11 +28,16 @@ const (
 type waitFlags struct {
 	no      bool
 	timeout durationFlag
+	endless bool // nobody at the other end waits, so nobody there has a limit
 }
 
 func (w *waitFlags) register(cmd *cobra.Command, usual string) {
 	cmd.Flags().BoolVar(&w.no, "no-wait", false, "return when the daemon has taken note, not when it has come true")
-	cmd.Flags().Var(&w.timeout, "timeout", "how long to wait, at most 1h (default "+usual+")")
+	longest := ", at most 1h"
+	if w.endless {
+		longest = ""
+	}
+	cmd.Flags().Var(&w.timeout, "timeout", "how long to wait"+longest+" (default "+usual+")")
 }
 
 func (w *waitFlags) check() error {
@@ -41,7 +46,7 @@ func (w *waitFlags) check() error {
 		return nil
 	case w.no:
 		return usage("--timeout has no effect with --no-wait: give one of them")
-	case time.Duration(d) > maxWait:
+	case time.Duration(d) > maxWait && !w.endless:
 		return usage("--timeout is %s, at most %s is possible", d, quantity.Duration(maxWait))
 	}
 	return nil

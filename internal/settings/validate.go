@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -24,6 +25,14 @@ var (
 	labelKey = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$`)
 	hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]{0,252})$`)
 )
+
+// CheckNodeName tells what is wrong with the name of a node.
+func CheckNodeName(s string) error {
+	if complaint := matches(s, nodeName, "node name"); complaint != "" {
+		return errors.New(complaint)
+	}
+	return nil
+}
 
 // Validate tells everything that is wrong with s, each fault located by its key.
 func (s *Settings) Validate() error {
