@@ -107,7 +107,7 @@ func (s standing) exists() bool { return s.record != nil && !s.record.Removed }
 // read reads what stands of a job, as new as the call: a server that lags behind is not believed.
 func (b Book) read(ctx context.Context, name job.Name) (standing, error) {
 	var s standing
-	if err := keeper.Confirm(ctx, b.Tree); err != nil {
+	if err := b.confirm(ctx); err != nil {
 		return s, err
 	}
 	data, stat, err := b.Tree.Get(ctx, b.Cell.Job(name), nil)
@@ -133,6 +133,20 @@ func (b Book) read(ctx context.Context, name job.Name) (standing, error) {
 	}
 	slices.Sort(s.numbers)
 	return s, nil
+}
+
+// confirm sees to it that what is read next is no older than now.
+func (b Book) confirm(ctx context.Context) error {
+	err := keeper.Confirm(ctx, b.Tree)
+	if !errors.Is(err, keeper.ErrUnknown) {
+		return err
+	}
+	// It is a write that changes nothing: what is not known of it matters to nobody.
+	cause := context.Cause(ctx)
+	if cause == nil {
+		cause = keeper.ErrUnavailable
+	}
+	return fault.New(fault.Unavailable, fault.SlugOf(keeper.ErrUnavailable), "no majority of the ZooKeeper servers has answered: %w", cause)
 }
 
 // pinned are the versions of a job that are not dropped however old they are: what an update goes

@@ -86,7 +86,7 @@ func (b Book) known(ctx context.Context, node string) error {
 	if err := zkschema.CheckNode(node); err != nil {
 		return fault.Mark(fault.NotFound, "no-such-node", err)
 	}
-	if err := keeper.Confirm(ctx, b.Tree); err != nil {
+	if err := b.confirm(ctx); err != nil {
 		return err
 	}
 	_, there, err := b.Tree.Exists(ctx, b.Cell.Incarnation(node), nil)

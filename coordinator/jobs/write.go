@@ -164,7 +164,7 @@ func (b Book) prepare(ctx context.Context, name job.Name, digest string, spec []
 func (b Book) amend(ctx context.Context, path string, decide func(data []byte) ([]byte, error)) error {
 	var last error
 	for range attempts {
-		if err := keeper.Confirm(ctx, b.Tree); err != nil {
+		if err := b.confirm(ctx); err != nil {
 			return after(last, err)
 		}
 		data, stat, err := b.Tree.Get(ctx, path, nil)

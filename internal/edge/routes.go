@@ -3,6 +3,7 @@ package edge
 import (
 	"context"
 	"net/http"
+	"reflect"
 	"strings"
 
 	"github.com/cloudname/nodee/internal/fault"
@@ -38,6 +39,17 @@ type Route struct {
 type Entry struct {
 	Route
 	register func(*API)
+	noRoute  bool // it only tells the document something
+}
+
+// Describe is a line that is no route: in the document of the routes behind it, a type that writes
+// its own JSON has the form of another, which huma could not know.
+func Describe[T, As any]() Entry {
+	return Entry{noRoute: true, register: func(a *API) {
+		for _, r := range []huma.Registry{a.huma.OpenAPI().Components.Schemas, a.inputs} {
+			r.RegisterTypeAlias(reflect.TypeFor[T](), reflect.TypeFor[As]())
+		}
+	}}
 }
 
 // Answer makes a route of a plain function. What In and Out mean is described by huma: In
@@ -46,7 +58,7 @@ type Entry struct {
 // and Status, whose 0 is the route's own. Or Out is Stream. Tags default: are for parameters
 // only: in a body huma would put them in place of an explicit false or 0.
 func Answer[In, Out any](r Route, handle func(context.Context, *In) (*Out, error)) Entry {
-	return Entry{r, func(a *API) { register(a, binding{Route: r}, handle) }}
+	return Entry{Route: r, register: func(a *API) { register(a, binding{Route: r}, handle) }}
 }
 
 // Live makes a route that answers once, by the first function, or as an event stream, by
@@ -54,7 +66,7 @@ func Answer[In, Out any](r Route, handle func(context.Context, *In) (*Out, error
 func Live[In, Out any](r Route,
 	once func(context.Context, *In) (*Out, error), live func(context.Context, *In) (*Stream, error),
 ) Entry {
-	return Entry{r, func(a *API) {
+	return Entry{Route: r, register: func(a *API) {
 		// The stream comes first: the router takes the first route that matches.
 		register(a, binding{Route: r, onlyEvents: true}, live)
 		register(a, binding{Route: r, alsoEvents: true}, once)
@@ -63,7 +75,7 @@ func Live[In, Out any](r Route,
 
 // Plain makes a route of an http.Handler that others wrote.
 func Plain(r Route, h http.Handler) Entry {
-	return Entry{r, func(a *API) {
+	return Entry{Route: r, register: func(a *API) {
 		handle := func(context.Context, *struct{}) (*huma.StreamResponse, error) {
 			return &huma.StreamResponse{Body: func(c huma.Context) {
 				req, w := humamux.Unwrap(c)
@@ -77,7 +89,7 @@ func Plain(r Route, h http.Handler) Entry {
 // Unbuilt makes a route that is reserved: it keeps the rules of its class, and answers that
 // it is not supported yet.
 func Unbuilt(r Route) Entry {
-	return Entry{r, func(a *API) {
+	return Entry{Route: r, register: func(a *API) {
 		register(a, binding{Route: r, unbuilt: true, noInput: true}, func(context.Context, *struct{}) (*struct{}, error) {
 			return nil, fault.New(fault.Unsupported, "not-supported-yet", "cannot %s %s: not supported yet", r.Method, r.Path)
 		})
@@ -88,7 +100,7 @@ func Unbuilt(r Route) Entry {
 // table, and panics.
 func (a *API) Add(table ...Entry) {
 	for _, e := range table {
-		if wrong := e.fault(); wrong != "" {
+		if wrong := e.fault(); wrong != "" && !e.noRoute {
 			panic("edge: route " + e.Method + " " + e.Path + ": " + wrong)
 		}
 		e.register(a)
