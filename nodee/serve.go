@@ -2,11 +2,9 @@ package nodee
 
 import (
 	"context"
-	"net"
 
 	"github.com/cloudname/nodee/internal/edge"
 	"github.com/cloudname/nodee/internal/prefix"
-	"github.com/cloudname/nodee/internal/settings"
 	"github.com/cloudname/nodee/nodee/rest"
 )
 
@@ -47,11 +45,11 @@ func (a *Agent) serve(ctx context.Context) error {
 	}
 	api := edge.New(edge.Config{
 		Title: "Nodee", Version: a.cfg.Version, Token: func() string { return a.prefix.Token },
-		TokenAt: prefix.TokenFile(a.prefix.Dir) + " on the node", RequireToken: s.HTTP.RequireToken, Hosts: hosts(s),
+		TokenAt: prefix.TokenFile(a.prefix.Dir) + " on the node", RequireToken: s.HTTP.RequireToken, Hosts: edge.Hosts(s.HTTP.Addr, s.Node.Advertise, s.HTTP.AllowedHosts),
 		Log: a.log, Metrics: a.registry,
 	})
 	api.Add(rest.Routes(a)...)
-	if s.HTTP.RequireToken == "never" && !loopback(s.HTTP.Addr) {
+	if s.HTTP.RequireToken == "never" && !edge.Loopback(s.HTTP.Addr) {
 		a.log.Warn("whoever reaches this node can run anything on it: it asks for no token and listens beyond the loopback", "address", s.HTTP.Addr)
 	}
 	select {
@@ -78,27 +76,4 @@ func (a *Agent) listen(ctx context.Context) (*edge.Server, error) {
 	}
 	taken.Listener.Close()
 	return edge.Listen(ctx, s.Addr, files, a.log)
-}
-
-// loopback tells whether an address can be reached from this host alone.
-func loopback(addr string) bool {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return false
-	}
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
-
-// hosts are the names that requests may be addressed to, beside those of the loopback.
-func hosts(s settings.Settings) []string {
-	names := append([]string{s.Node.Advertise}, s.HTTP.AllowedHosts...)
-	// One that listens on a single address is reached by it. A page in somebody's browser
-	// cannot pretend to be a literal address.
-	if host, _, err := net.SplitHostPort(s.HTTP.Addr); err == nil {
-		if ip := net.ParseIP(host); ip != nil && !ip.IsUnspecified() {
-			names = append(names, host)
-		}
-	}
-	return names
 }

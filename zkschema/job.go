@@ -72,6 +72,21 @@ func DecodeSpec(digest string, data []byte) (service.Spec, error) {
 	return s, nil
 }
 
+// SpecIn returns the spec with a digest as it stands below Specs, out of a record of a job that
+// has it: to the byte, also where another program has written it and would write it otherwise now.
+func SpecIn(record []byte, digest string) ([]byte, error) {
+	var head struct {
+		Job struct{ Spec json.RawMessage }
+	}
+	if err := json.Unmarshal(record, &head); err != nil {
+		return nil, fmt.Errorf("cannot read the record of a job: %w", err)
+	}
+	if sum(head.Job.Spec) != digest {
+		return nil, fmt.Errorf("the record of the job holds another spec than %s", digest)
+	}
+	return head.Job.Spec, nil
+}
+
 // DeploymentStatus says how far a job's instances are with being what it says.
 type DeploymentStatus string
 

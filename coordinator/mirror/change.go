@@ -46,6 +46,13 @@ type shape struct {
 	decode func(data []byte) (any, error)
 }
 
+// change is what data are when they are decoded.
+func (s shape) change(name string, data []byte, stat keeper.Stat) Change {
+	c := Change{Kind: s.kind, Name: name, Version: stat.Version, Created: stat.Created, Owner: stat.Owner}
+	c.Record, c.Err = s.decode(data)
+	return c
+}
+
 // reading makes a decoder of any record of one of a type.
 func reading[T any](decode func([]byte) (T, error)) func([]byte) (any, error) {
 	return func(data []byte) (any, error) {

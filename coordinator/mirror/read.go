@@ -102,6 +102,20 @@ func (f *follow) readPaths(ctx context.Context, paths []string, inFlight int) {
 	f.tell(changes)
 }
 
+// Look reads what stands at a path of a kind that is mirrored, as it would be told, for who wants
+// to know it at once. What it finds is told by Run all the same.
+func (m *Mirror) Look(ctx context.Context, r keeper.Reader, at string) (Change, error) {
+	shape, name := m.shapeOf(at)
+	data, stat, err := r.Get(ctx, at, nil)
+	if errors.Is(err, keeper.ErrNoNode) {
+		return Change{Kind: shape.kind, Name: name}, nil
+	}
+	if err != nil {
+		return Change{}, err
+	}
+	return shape.change(name, data, stat), nil
+}
+
 // look reads the record at a path; change is nil where it is what was told before.
 func (f *follow) look(ctx context.Context, at string, was seen, known bool) (seen, *Change, error) {
 	shape, name := f.shapeOf(at)
@@ -120,18 +134,17 @@ func (f *follow) look(ctx context.Context, at string, was seen, known bool) (see
 	if known && is == was {
 		return is, nil, nil
 	}
-	c := Change{Kind: shape.kind, Name: name, Version: stat.Version, Created: stat.Created, Owner: stat.Owner}
-	c.Record, c.Err = shape.decode(data)
+	c := shape.change(name, data, stat)
 	is.bad = c.Err != nil
 	return is, &c, nil
 }
 
-func (f *follow) shapeOf(at string) (shape, string) {
-	if s, single := f.singles[at]; single {
+func (m *Mirror) shapeOf(at string) (shape, string) {
+	if s, single := m.singles[at]; single {
 		return s, ""
 	}
 	dir, name := path.Split(at)
-	return f.folders[strings.TrimSuffix(dir, "/")], name
+	return m.folders[strings.TrimSuffix(dir, "/")], name
 }
 
 // note keeps what was seen, and says once of a record that it cannot be read.

@@ -75,3 +75,26 @@ func hostName(header string) (string, bool) {
 	}
 	return name, name != ""
 }
+
+// Loopback tells whether an address that a server listens on can be reached from this host alone.
+func Loopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// Hosts are the names that requests to a server may be addressed to, beside those of the loopback:
+// where others reach it, what is allowed, and the address that it listens on, if that is a single
+// one. A page in somebody's browser cannot pretend to be a literal address.
+func Hosts(addr, advertise string, allowed []string) []string {
+	names := append([]string{advertise}, allowed...)
+	if host, _, err := net.SplitHostPort(addr); err == nil {
+		if ip := net.ParseIP(host); ip != nil && !ip.IsUnspecified() {
+			names = append(names, host)
+		}
+	}
+	return names
+}
