@@ -90,6 +90,20 @@ func BenchmarkOneNode(b *testing.B) {
 	}
 }
 
+// BenchmarkWaiting plans for 100 jobs again that find no node among 10,000, and says why.
+func BenchmarkWaiting(b *testing.B) {
+	c := benchCell(10_000)
+	for i := range 100 {
+		benchJob(b, c, i, `"count":1,"constraints":[{"attribute":"label.rack","value":"none"}]`)
+	}
+	for b.Loop() {
+		if p := c.Plan(Dirty); len(p.Changes) > 0 || len(p.Pending) != 100 {
+			b.Fatalf("%d changes and %d jobs wait", len(p.Changes), len(p.Pending))
+		}
+	}
+	b.ReportMetric(b.Elapsed().Seconds()*1000/float64(b.N), "ms")
+}
+
 // gather puts a node, and on it the first instances of ten jobs.
 func gather(b *testing.B, c *Cell, n Node) {
 	c.PutNode(n)

@@ -45,8 +45,7 @@ func (c *Cell) PutNode(n Node) {
 		c.slots[n.Name] = slot
 		c.ranked = nil
 	}
-	c.nodes[slot].Node = n
-	c.nodes[slot].capacity = amountsOf(n.CPU, n.Memory)
+	c.nodes[slot].become(n)
 	for _, f := range c.filters {
 		f.judge(slot, c.nodes[slot])
 	}
@@ -80,9 +79,6 @@ func (c *Cell) RemoveNode(name string) {
 	}
 	for e := range c.systems {
 		delete(e.held, slot)
-	}
-	for _, f := range c.filters {
-		f.judge(slot, nil)
 	}
 	c.nodes[slot], c.ranked = nil, nil
 	c.free = append(c.free, slot)
@@ -198,8 +194,8 @@ func (c *Cell) filterOf(j job.Job) (*filter, error) {
 	if err != nil {
 		return nil, err
 	}
-	for slot, n := range c.nodes {
-		f.judge(int32(slot), n)
+	for _, slot := range c.slots {
+		f.judge(slot, c.nodes[slot])
 	}
 	c.filters[key] = f
 	return f, nil

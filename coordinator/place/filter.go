@@ -2,6 +2,7 @@ package place
 
 import (
 	"encoding/json"
+	"slices"
 
 	"github.com/cloudname/nodee/job"
 )
@@ -9,11 +10,18 @@ import (
 // filter is the part of a job's wishes that no placement changes: cluster and constraints. Jobs
 // that ask for the same share one, and each node is judged once, when it or the filter appears.
 type filter struct {
-	cluster string
-	tests   []test
-	pass    []bool // by slot
-	users   int    // jobs
+	cluster  string
+	tests    []test
+	verdicts []verdict // the nodes', by slot
+	lacking  [][]obstacle
+	users    int // jobs
 }
+
+// verdict is where in lacking it stands what keeps a node from passing: nodes lack few different
+// things. The first there is nothing.
+type verdict int32
+
+const passes verdict = 0
 
 // test is one constraint, ready to be held against nodes.
 type test struct {
@@ -32,7 +40,7 @@ func filterKey(j job.Job) string {
 }
 
 func newFilter(j job.Job) (*filter, error) {
-	f := &filter{cluster: j.Cluster}
+	f := &filter{cluster: j.Cluster, lacking: [][]obstacle{nil}}
 	for _, c := range j.Constraints {
 		holds, err := c.Compile()
 		if err != nil {
@@ -43,21 +51,31 @@ func newFilter(j job.Job) (*filter, error) {
 	return f, nil
 }
 
-// judge notes whether the node in a slot passes.
+// judge notes what keeps the node in a slot from passing.
 func (f *filter) judge(slot int32, n *node) {
-	for int(slot) >= len(f.pass) {
-		f.pass = append(f.pass, false)
+	for int(slot) >= len(f.verdicts) {
+		f.verdicts = append(f.verdicts, passes)
 	}
-	f.pass[slot] = n != nil && len(f.obstacles(n, nil)) == 0
+	lacks := f.lacks(n)
+	found := slices.IndexFunc(f.lacking, func(known []obstacle) bool { return slices.Equal(known, lacks) })
+	if found < 0 {
+		found = len(f.lacking)
+		f.lacking = append(f.lacking, lacks)
+	}
+	f.verdicts[slot] = verdict(found)
 }
 
-// obstacles adds what keeps a node from passing.
-func (f *filter) obstacles(n *node, out []obstacle) []obstacle {
+// pass tells whether the node in a slot has all that is asked for.
+func (f *filter) pass(slot int32) bool { return f.verdicts[slot] == passes }
+
+// obstacles are what keeps the node in a slot from passing.
+func (f *filter) obstacles(slot int32) []obstacle { return f.lacking[f.verdicts[slot]] }
+
+func (f *filter) lacks(n *node) (out []obstacle) {
 	if n.Cluster != f.cluster {
 		out = append(out, obstacle{key: cluster, text: f.cluster})
 	}
-	for i := range f.tests {
-		t := &f.tests[i]
+	for _, t := range f.tests {
 		if value, has := n.Attributes[t.attribute]; !t.holds(value, has) {
 			out = append(out, obstacle{key: constraint, text: t.text})
 		}

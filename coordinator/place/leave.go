@@ -98,8 +98,8 @@ func outOfPlace(n *node, slot int32, u unit) string {
 	if n.State == Drained {
 		return n.Name + " is drained"
 	}
-	if !u.of.filter.pass[slot] {
-		return n.Name + " " + mismatch(u.of.filter, n)
+	if !u.of.filter.pass(slot) {
+		return n.Name + " " + mismatch(n, u.of.filter.obstacles(slot))
 	}
 	if slices.Contains(n.Local, u.of.Name.Instance(u.number)) {
 		return n.Name + " has a service of its own by that name"
@@ -113,9 +113,9 @@ func outOfPlace(n *node, slot int32, u unit) string {
 }
 
 // mismatch says what a node lacks to be one that a job can use.
-func mismatch(f *filter, n *node) string {
+func mismatch(n *node, lacks []obstacle) string {
 	var parts []string
-	for _, o := range f.obstacles(n, nil) {
+	for _, o := range lacks {
 		if o.key == cluster {
 			parts = append(parts, fmt.Sprintf("is in the cluster %s, not %s", n.Cluster, o.text))
 		} else {

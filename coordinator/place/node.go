@@ -39,6 +39,7 @@ type Node struct {
 // node is a Node with what the cell has put on it.
 type node struct {
 	Node
+	open     bool  // whether it may be given anything
 	rank     int32 // its place among all by name
 	capacity amounts
 	used     amounts
@@ -64,11 +65,15 @@ func amountsOf(cpu float64, memory quantity.Size) amounts {
 	return amounts{cpu: int64(math.Round(cpu * 1000)), memory: memory.Bytes()}
 }
 
+// become takes what is told of the node.
+func (n *node) become(told Node) {
+	n.Node = told
+	n.open = told.State == Ready && told.Barred == ""
+	n.capacity = amountsOf(told.CPU, told.Memory)
+}
+
 // free is what others have left; less than nothing on a node that has more than it can hold.
 func (n *node) free() amounts { return n.capacity.minus(n.used) }
-
-// open tells whether the node may be given anything.
-func (n *node) open() bool { return n.State == Ready && n.Barred == "" }
 
 // room tells whether one more instance of e fits.
 func (n *node) room(e *entry) bool {

@@ -62,9 +62,9 @@ func rounded(n int64) int64 {
 	return n / unit * unit
 }
 
-// obstacles adds all that is in the way, what is the hardest to change first.
-func obstacles(n *node, e *entry, out []obstacle) []obstacle {
-	out = e.filter.obstacles(n, out)
+// obstacles adds all that is in the way on the node of a slot, what is the hardest to change first.
+func obstacles(n *node, slot int32, e *entry, out []obstacle) []obstacle {
+	out = append(out, e.filter.obstacles(slot)...)
 	if n.State != Ready {
 		out = append(out, obstacle{key: Key(n.State)})
 	} else if n.Barred != "" {

@@ -190,7 +190,7 @@ func checkRoom(t *rapid.T, c *Cell, p Plan) {
 		for _, port := range e.ports {
 			full = full || n.ports[port] > 1 || slices.Contains(n.Ports, port)
 		}
-		if full || !n.open() {
+		if full || !n.open {
 			t.Fatalf("%s was given %s; it is %s and has %v of %v, %d instances of %d, ports %v", n.Name, change.Instance, n.State, n.used, n.capacity, len(n.units), n.Units, n.ports)
 		}
 	}

@@ -78,7 +78,7 @@ func newField(c *Cell, e *entry, leaving []leaver, scratch []uint16) *field {
 	}
 	for _, slot := range c.ranked {
 		n, g := c.nodes[slot], only
-		usable := n.open() && e.filter.pass[slot] && n.room(e)
+		usable := n.open && e.filter.pass(slot) && n.room(e)
 		if len(e.Spread) > 0 && (usable || f.same[slot] > 0) {
 			g = all.groupOf(n)
 			for _, count := range g.counts {

@@ -50,7 +50,7 @@ func (p *planner) withoutSystem(e *entry) (out []int32) {
 		}
 	}
 	for _, slot := range p.ranked {
-		if !there[slot] && p.nodes[slot].open() && e.filter.pass[slot] {
+		if !there[slot] && p.nodes[slot].open && e.filter.pass(slot) {
 			out = append(out, slot)
 		}
 	}
@@ -68,7 +68,7 @@ type numbers struct {
 func (p *planner) numbersOf(e *entry) *numbers {
 	n := &numbers{planner: p, of: e, held: map[int32]bool{}}
 	for slot, number := range e.held {
-		if e.filter.pass[slot] || p.nodes[slot].State == Away {
+		if e.filter.pass(slot) || p.nodes[slot].State == Away {
 			n.held[number] = true
 		}
 	}

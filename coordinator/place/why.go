@@ -56,39 +56,43 @@ type tally struct {
 	most  int64 // of what there is too little of: what the best of the nodes has
 }
 
-// explain says why none of some nodes, by name, takes one more instance.
-func explain(e *entry, nodes []*node) Why {
+// explain says why none of the nodes in some slots, by name, takes one more instance. Something is
+// in the way on each: one without obstacles would have been taken.
+func (c *Cell) explain(e *entry, slots []int32) Why {
 	counts := map[obstacle]*tally{}
-	var nearest *node
-	least := 0.0
+	var last obstacle // most nodes are as the one before
+	var count *tally
+	nearest, least := nowhere, 0.0
 	var found []obstacle
-	for _, n := range nodes {
-		if found = obstacles(n, e, found[:0]); len(found) == 0 {
-			continue // of a system job: it has room, and an instance by another number
+	for _, slot := range slots {
+		n := c.nodes[slot]
+		found = obstacles(n, slot, e, found[:0])
+		if first := found[0]; count == nil || first != last {
+			if counts[first] == nil {
+				counts[first] = &tally{most: first.most(n)}
+			}
+			last, count = first, counts[first]
 		}
-		first := found[0]
-		if counts[first] == nil {
-			counts[first] = &tally{most: first.most(n)}
-		}
-		counts[first].nodes++
-		counts[first].most = max(counts[first].most, first.most(n))
+		count.nodes++
+		count.most = max(count.most, last.most(n))
 		cost := 0.0
 		for _, o := range found {
 			cost += o.cost(n, e)
 		}
-		if nearest == nil || cost < least {
-			nearest, least = n, cost
+		if nearest == nowhere || cost < least {
+			nearest, least = slot, cost
 		}
 	}
-	why := Why{Nodes: len(nodes)}
+	why := Why{Nodes: len(slots)}
 	for o, t := range counts {
 		why.Reasons = append(why.Reasons, Reason{o.key, o.reason(e, t.most), t.nodes})
 	}
 	slices.SortFunc(why.Reasons, func(a, b Reason) int {
 		return cmp.Or(cmp.Compare(meant(a.Key), meant(b.Key)), cmp.Compare(b.Nodes, a.Nodes), cmp.Compare(a.Text, b.Text))
 	})
-	if nearest != nil {
-		why.Nearest = nearest.Name + ", if " + remedies(nearest, e)
+	if nearest != nowhere {
+		n := c.nodes[nearest]
+		why.Nearest = n.Name + ", if " + remedies(n, e, obstacles(n, nearest, e, nil))
 	}
 	return why
 }
@@ -147,9 +151,9 @@ func (r *resource) reason(need amounts, most int64) string {
 }
 
 // remedies says what would have to be otherwise for a node to take one more instance.
-func remedies(n *node, e *entry) string {
+func remedies(n *node, e *entry, found []obstacle) string {
 	var parts []string
-	for _, o := range obstacles(n, e, nil) {
+	for _, o := range found {
 		parts = append(parts, o.remedy(n, e))
 	}
 	return strings.Join(parts, " and ")
@@ -194,40 +198,28 @@ func (r *resource) remedy(need, free, capacity amounts) string {
 // tellPending says of each job that was looked at what found no node.
 func (p *planner) tellPending() {
 	for _, e := range p.jobs {
-		pending, nodes := p.pendingOf(e)
+		pending, slots := p.pendingOf(e)
 		if len(pending.Instances)+len(pending.Stuck)+len(pending.Nodes) == 0 {
 			continue
 		}
-		pending.Why = explain(e, nodes)
+		pending.Why = p.explain(e, slots)
 		p.plan.Pending = append(p.plan.Pending, pending)
 	}
 }
 
-// pendingOf is what of a job found no node, and the nodes that it could have been on.
-func (p *planner) pendingOf(e *entry) (out Pending, nodes []*node) {
+// pendingOf is what of a job found no node, and the slots of the nodes that it could have been on.
+func (p *planner) pendingOf(e *entry) (out Pending, slots []int32) {
 	out.Job = e.Name
 	if e.Type == job.System {
-		nodes = p.at(p.withoutSystem(e))
-		for _, n := range nodes {
-			out.Nodes = append(out.Nodes, n.Name)
+		slots = p.withoutSystem(e)
+		for _, slot := range slots {
+			out.Nodes = append(out.Nodes, p.nodes[slot].Name)
 		}
-		return out, nodes
+		return out, slots
 	}
 	out.Instances = e.missing()
 	for _, l := range p.leaving[e] {
 		out.Stuck = append(out.Stuck, l.number)
 	}
-	if len(out.Instances)+len(out.Stuck) > 0 {
-		nodes = p.at(p.ranked)
-	}
-	return out, nodes
-}
-
-// at are the nodes in some slots.
-func (p *planner) at(slots []int32) []*node {
-	out := make([]*node, 0, len(slots))
-	for _, slot := range slots {
-		out = append(out, p.nodes[slot])
-	}
-	return out
+	return out, p.ranked
 }

@@ -18,7 +18,8 @@ func (b *bench) place() error {
 	p50 := &table{title: "One of 10,000 nodes changes, and ten instances must leave it: half of the plans within", unit: "milliseconds, by instances in the cell",
 		base: size, command: command}
 	p99 := &table{title: "The same: 99 of 100 plans within", unit: p50.unit, base: size, command: command}
-	b.tables = append(b.tables, empty, racks, p50, p99)
+	waiting := &table{title: "Looking again at 100 jobs that find no node among 10,000, and saying why", unit: "milliseconds", command: command}
+	b.tables = append(b.tables, empty, racks, p50, p99, waiting)
 	for run := range b.runs {
 		say("run %d of %d: placement", run+1, b.runs)
 		out, err := exec.Command("go", "test", "-run", "^$", "-bench", ".", "-cpu", "1", "./coordinator/place").CombinedOutput()
@@ -32,6 +33,7 @@ func (b *bench) place() error {
 		}{
 			{empty, placer, "BenchmarkFromEmpty", "placements/s"},
 			{racks, placer, "BenchmarkRackSpread", "ms"},
+			{waiting, placer, "BenchmarkWaiting", "ms"},
 			{p50, size, "BenchmarkOneNode/1000", "p50-ms"},
 			{p50, "10,000", "BenchmarkOneNode/10000", "p50-ms"},
 			{p50, "100,000", "BenchmarkOneNode/100000", "p50-ms"},
