@@ -24,6 +24,8 @@ type Cell struct {
 	// changed since a plan found nothing.
 	openNodes map[int32]bool
 	openJobs  map[*entry]bool
+
+	scratch scratch // of the plan that is being made
 }
 
 // nowhere is the slot of an instance that is on no node.

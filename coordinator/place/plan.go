@@ -62,7 +62,6 @@ type planner struct {
 	leaving map[*entry][]leaver // by number
 	left    []int32             // slots that somebody must leave
 	stopped map[unit]bool       // of system jobs: another node is not given their numbers at once
-	scratch []uint16            // for one field at a time
 }
 
 // step is a change in terms of the cell.
@@ -76,7 +75,7 @@ type step struct {
 // plan is carried out.
 func (c *Cell) Plan(scope Scope) Plan {
 	c.rank()
-	p := &planner{Cell: c, leaving: map[*entry][]leaver{}, stopped: map[unit]bool{}, scratch: make([]uint16, len(c.nodes))}
+	p := &planner{Cell: c, leaving: map[*entry][]leaver{}, stopped: map[unit]bool{}}
 	nodes, jobs := p.scope(scope)
 	for _, e := range inOrder(jobs) {
 		p.stopSurplus(e)
@@ -100,7 +99,7 @@ func (c *Cell) Plan(scope Scope) Plan {
 // scope is where there may be something to do.
 func (p *planner) scope(scope Scope) (nodes map[int32]bool, jobs map[*entry]bool) {
 	if scope == Dirty {
-		return maps.Clone(p.openNodes), maps.Clone(p.openJobs)
+		return p.openNodes, p.openJobs
 	}
 	nodes, jobs = map[int32]bool{}, map[*entry]bool{}
 	for _, slot := range p.ranked {
@@ -148,7 +147,7 @@ func (p *planner) placeService(e *entry) (left bool) {
 	if len(missing)+len(leaving) == 0 {
 		return false
 	}
-	f := newField(p.Cell, e, leaving, p.scratch)
+	f := newField(p.Cell, e, leaving)
 	defer f.clear()
 	for _, number := range missing {
 		slot, ok := f.best()
@@ -208,8 +207,7 @@ func (p *planner) takeBack() {
 // keepOpen has the next plan look at what this one found something to do for. All else is as it
 // was when it was looked at, and nothing had to be done.
 func (p *planner) keepOpen() {
-	clear(p.openNodes)
-	clear(p.openJobs)
+	p.openNodes, p.openJobs = map[int32]bool{}, map[*entry]bool{} // new ones: those of a first plan stay large
 	for _, slot := range p.left {
 		p.openNodes[slot] = true
 	}

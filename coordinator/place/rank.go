@@ -1,6 +1,9 @@
 package place
 
-import "cmp"
+import (
+	"cmp"
+	"slices"
+)
 
 // A node's key says how good it is for one more instance of a job: the least is the best. In
 // the order of weight: how many of the job it has (with anti-affinity), how much of it would be
@@ -59,10 +62,19 @@ type group struct {
 	best   uint64 // the key of its best node, likewise
 }
 
-// newField looks once at every node. Instances that are leaving do not count any more. scratch
-// has room for a number by slot, all 0.
-func newField(c *Cell, e *entry, leaving []leaver, scratch []uint16) *field {
-	f := &field{cell: c, of: e, same: scratch}
+// scratch is room for one field at a time. A field of 10,000 nodes is 100 kB, and a plan may need
+// one for each job: made anew, collecting them would cost more than filling them.
+type scratch struct {
+	same []uint16 // all 0
+	keys []uint64
+}
+
+// newField looks once at every node. Instances that are leaving do not count any more.
+func newField(c *Cell, e *entry, leaving []leaver) *field {
+	if len(c.scratch.same) < len(c.nodes) {
+		c.scratch.same = make([]uint16, len(c.nodes))
+	}
+	f := &field{cell: c, of: e, same: c.scratch.same}
 	for _, slot := range e.at {
 		if slot != nowhere {
 			f.same[slot]++
@@ -72,7 +84,8 @@ func newField(c *Cell, e *entry, leaving []leaver, scratch []uint16) *field {
 		f.same[e.at[l.number]]--
 	}
 	all := groups{of: e, byValues: map[string]*group{}, counts: map[string]*int{}}
-	only := &group{nodes: make([]uint64, 0, len(c.ranked))}
+	c.scratch.keys = slices.Grow(c.scratch.keys[:0], len(c.ranked))
+	only := &group{nodes: c.scratch.keys}
 	if len(e.Spread) == 0 {
 		all.byValues[""] = only
 	}
