@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -54,19 +55,29 @@ const completionTime = time.Second
 
 // completeCoordinate names the services there are, for a shell.
 func (a *app) completeCoordinate(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	return a.complete(cmd, args, func(ctx context.Context) (names []string, err error) {
-		got, err := a.node.Services(ctx)
-		for _, s := range got.Value.Services {
-			names = append(names, s.Coordinate+"\t"+s.State)
-		}
-		return names, err
-	})
+	return a.complete(cmd, args, a.serviceNames)
+}
+
+func (a *app) serviceNames(ctx context.Context) (names []string, err error) {
+	c, err := a.client()
+	if err != nil {
+		return nil, err
+	}
+	got, err := c.Services(ctx)
+	for _, s := range got.Value.Services {
+		names = append(names, s.Coordinate+"\t"+s.State)
+	}
+	return names, err
 }
 
 // completeArtifact names the artifacts that are installed, for a shell.
 func (a *app) completeArtifact(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	return a.complete(cmd, args, func(ctx context.Context) (names []string, err error) {
-		got, err := a.node.Artifacts(ctx)
+		c, err := a.client()
+		if err != nil {
+			return nil, err
+		}
+		got, err := c.Artifacts(ctx)
 		for _, s := range got.Value.Artifacts {
 			names = append(names, s.Artifact)
 		}
@@ -76,43 +87,62 @@ func (a *app) completeArtifact(cmd *cobra.Command, args []string, _ string) ([]s
 
 // completeJob names the jobs of the cell, for a shell.
 func (a *app) completeJob(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	return a.completeCell(cmd, args, func(ctx context.Context, c *client.Client) (names []string, err error) {
-		got, err := c.Jobs(ctx)
-		for _, j := range got.Value.Jobs {
-			names = append(names, j.Name.String()+"\t"+j.Status.Status)
-		}
-		return names, err
-	})
-}
-
-// completeNode names the nodes of the cell, for a shell.
-func (a *app) completeNode(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	return a.completeCell(cmd, args, func(ctx context.Context, c *client.Client) (names []string, err error) {
-		got, err := c.CellNodes(ctx)
-		for _, n := range got.Value.Nodes {
-			names = append(names, n.Name+"\t"+n.Status)
-		}
-		return names, err
-	})
-}
-
-// completeCell asks the coordinator for names.
-func (a *app) completeCell(cmd *cobra.Command, args []string, names func(context.Context, *client.Client) ([]string, error)) ([]string, cobra.ShellCompDirective) {
 	return a.complete(cmd, args, func(ctx context.Context) ([]string, error) {
 		c, err := a.coordinator(ctx)
 		if err != nil {
 			return nil, err
 		}
-		return names(ctx, c)
+		return jobNames(ctx, c)
 	})
 }
 
-// complete asks the daemon for names. A shell shows no errors: there are no names then.
+func jobNames(ctx context.Context, c *client.Client) (names []string, err error) {
+	got, err := c.Jobs(ctx)
+	for _, j := range got.Value.Jobs {
+		names = append(names, j.Name.String()+"\t"+j.Status.Status)
+	}
+	return names, err
+}
+
+// completeNode names the nodes of the cell, for a shell.
+func (a *app) completeNode(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return a.complete(cmd, args, func(ctx context.Context) ([]string, error) {
+		c, err := a.coordinator(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return nodeNames(ctx, c)
+	})
+}
+
+func nodeNames(ctx context.Context, c *client.Client) (names []string, err error) {
+	got, err := c.CellNodes(ctx)
+	for _, n := range got.Value.Nodes {
+		names = append(names, n.Name+"\t"+n.Status)
+	}
+	return names, err
+}
+
+// completeName names all that "nodee why" knows, for a shell: what cannot be asked for is left out.
+func (a *app) completeName(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return a.complete(cmd, args, func(ctx context.Context) ([]string, error) {
+		services, err := a.serviceNames(ctx)
+		c, _ := a.knownCoordinator(ctx)
+		if c == nil {
+			return services, err
+		}
+		jobs, noJobs := jobNames(ctx, c)
+		nodes, noNodes := nodeNames(ctx, c)
+		if err != nil && noJobs != nil && noNodes != nil {
+			return nil, err
+		}
+		return slices.Concat(services, jobs, nodes), nil
+	})
+}
+
+// complete asks for names. A shell shows no errors: there are no names then.
 func (a *app) complete(cmd *cobra.Command, args []string, names func(context.Context) ([]string, error)) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	if _, err := a.client(); err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)

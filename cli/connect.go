@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"regexp"
 	"strings"
 
 	"github.com/cloudname/nodee/api/client"
@@ -47,7 +48,7 @@ func asURL(addr string) string {
 	if !strings.Contains(addr, "://") {
 		addr = "http://" + addr
 	}
-	return addr
+	return strings.TrimSuffix(addr, "/")
 }
 
 // show shows an answer: to people by page, to programs as it came. err is what went wrong
@@ -98,11 +99,17 @@ func faultText(f fault.Field) string {
 func given(f fault.Field) string {
 	switch f.Value.(type) {
 	case string, bool, float64, json.Number:
-		if text := fmt.Sprint(f.Value); !strings.Contains(f.Message, text) {
+		if text := fmt.Sprint(f.Value); !mentions(f.Message, text) {
 			return fmt.Sprintf(" (given: %s)", shortText(text, whyWidth))
 		}
 	}
 	return ""
+}
+
+// mentions tells whether a word, or several, stand in a text by themselves: 0 does not in 100.
+func mentions(text, words string) bool {
+	found, err := regexp.MatchString(`(^|\W)`+regexp.QuoteMeta(words)+`(\W|$)`, text)
+	return found && err == nil
 }
 
 // errorText is what to say of err, without its faults.

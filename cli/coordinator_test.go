@@ -118,3 +118,37 @@ func TestAnswersOfACoordinator(t *testing.T) {
 		t.Errorf("exit code %d, errors %q", code, errs)
 	}
 }
+
+// What a shell is offered: the names of the cell, and of the node beside them for why.
+func TestCompletesNamesOfTheCell(t *testing.T) {
+	cell := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/v1/jobs" {
+			answer(w, 200, "application/json", `{"jobs":[{"name":"web.borud.fbu","status":{"status":"running"},"spec":{"command":"x"}}]}`)
+			return
+		}
+		answer(w, 200, "application/json", `{"nodes":[{"name":"n7","status":"ready"}]}`)
+	}))
+	defer cell.Close()
+	node := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, 200, "application/json", `{"services":[{"coordinate":"1.web.borud.fbu","state":"running"}]}`)
+	}))
+	defer node.Close()
+	t.Setenv("NODEE_TOKEN", "geheim")
+	for _, c := range []struct{ words, node, cell, want string }{
+		{"job status", node.URL, cell.URL, "web.borud.fbu\trunning\n:4\n"},
+		{"job scale web.borud.fbu", node.URL, cell.URL, ":4\n"},
+		{"node drain", node.URL, cell.URL, "n7\tready\n:4\n"},
+		{"node drain", node.URL, "http://127.0.0.1:1", ":4\n"},
+		{"why", node.URL, cell.URL, "1.web.borud.fbu\trunning\nweb.borud.fbu\trunning\nn7\tready\n:4\n"},
+		{"why", "http://127.0.0.1:1", cell.URL, "web.borud.fbu\trunning\nn7\tready\n:4\n"},
+		{"why", node.URL, "http://127.0.0.1:1", "1.web.borud.fbu\trunning\n:4\n"},
+		{"service status", node.URL, "", "1.web.borud.fbu\trunning\n:4\n"},
+	} {
+		t.Setenv("NODEE_ADDR", c.node)
+		t.Setenv("NODEE_COORDINATOR", c.cell)
+		_, out, _ := runAt(t.Context(), append(append([]string{"__complete"}, strings.Fields(c.words)...), "")...)
+		if out != c.want {
+			t.Errorf("%s: offered is %q, want %q", c.words, out, c.want)
+		}
+	}
+}

@@ -145,3 +145,11 @@ func TestFaultsAreToldOneByOne(t *testing.T) {
 		t.Errorf("exit code %d, errors %q, want %q", code, errs, want)
 	}
 }
+
+func TestMentions(t *testing.T) {
+	for words, want := range map[string]bool{"0": false, "1000": true, "-1": true, "two words": true, "wo wo": false, "": true} {
+		if got := mentions(`must be from 1 to 1000, not -1 or "two words"`, words); got != want {
+			t.Errorf("%q: %v, want %v", words, got, want)
+		}
+	}
+}

@@ -16,7 +16,7 @@ import (
 
 func (a *app) why() *cobra.Command {
 	return cellwide(&cobra.Command{
-		Use: "why NAME", Short: "Tell why a service, a job or a node is as it is", Args: takes("NAME"), ValidArgsFunction: a.completeCoordinate,
+		Use: "why NAME", Short: "Tell why a service, a job or a node is as it is", Args: takes("NAME"), ValidArgsFunction: a.completeName,
 		Long: `Tells the chain of causes that has led to how something is now, the newest
 first: what it is, what that came from, and so on, back to who has asked for it.
 A service that was removed is told of as long as its history is kept.
