@@ -287,6 +287,7 @@ func TestOverlay(t *testing.T) {
 		"and ten minutes later for what jobs own":      {overlay{own: own(10 * time.Minute)}, "own", "own", 0},
 		"the cell's policy likewise":                   {overlay{cell: cells(time.Second)}, "policy", "", time.Second},
 		"until its own deadline":                       {overlay{cell: cells(0)}, "policy", "policy", 0},
+		"sooner where the host is shut down":           {overlay{own: &store.Drain{Since: now, Why: "own", UntilReboot: true}}, "own", "", 2 * time.Minute},
 		"of both, the one that is due first holds":     {overlay{own: own(time.Minute), cell: cells(-time.Second)}, "own", "policy", 9 * time.Minute},
 		"of both, the one that is due first wakes one": {overlay{own: own(0), cell: cells(time.Minute)}, "own", "", time.Minute},
 	} {

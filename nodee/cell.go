@@ -154,11 +154,8 @@ func (a *Agent) zooKeeper() api.ZooKeeper {
 	if st.Session != 0 {
 		z.Session = keeper.SessionName(st.Session)
 	}
-	s := a.assigned.State()
-	for _, why := range []string{s.Refused, s.Trouble} {
-		if why != "" {
-			z.Why = strings.TrimPrefix(z.Why+"; "+why, "; ")
-		}
+	if refused := a.assigned.State().Refused; refused != "" {
+		z.Why = strings.TrimPrefix(z.Why+"; "+refused, "; ")
 	}
 	return z
 }

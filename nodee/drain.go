@@ -132,7 +132,7 @@ func (a *Agent) drained() *api.NodeDrain {
 	o := a.overlay()
 	switch {
 	case o.own != nil:
-		return &api.NodeDrain{Since: o.own.Since, By: o.own.By, Why: o.own.Why, UntilReboot: o.own.UntilReboot, Deadline: o.own.Since.Add(jobsGoOn)}
+		return &api.NodeDrain{Since: o.own.Since, By: o.own.By, Why: o.own.Why, UntilReboot: o.own.UntilReboot, Deadline: deadlineOf(*o.own)}
 	case o.cell != nil:
 		return &api.NodeDrain{Since: o.cell.Since, By: o.cell.By, Why: o.cell.Why, Policy: true, Deadline: o.cell.Deadline}
 	}

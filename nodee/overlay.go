@@ -11,6 +11,18 @@ import (
 // coordinator can start it elsewhere first.
 const jobsGoOn = 10 * time.Minute
 
+// jobsGoOnUntilReboot is how long they do on a host that is about to be shut down: it should not
+// wait for a coordinator that is not there.
+const jobsGoOnUntilReboot = 2 * time.Minute
+
+// deadlineOf is when a drain that was asked for at the node holds for what the cell owns.
+func deadlineOf(d store.Drain) time.Time {
+	if d.UntilReboot {
+		return d.Since.Add(jobsGoOnUntilReboot)
+	}
+	return d.Since.Add(jobsGoOn)
+}
+
 // overlay is all that keeps services from running, whatever is desired of them: the drain that
 // was asked for at the node, and that which the cell's policy wants. Either counts.
 type overlay struct {
@@ -33,7 +45,7 @@ func (o overlay) holds() bool { return o.own != nil || o.cell != nil }
 func (o overlay) on(d store.Desire, now time.Time) *store.Drain {
 	due := func(deadline time.Time) bool { return d.Owner == store.Local || !now.Before(deadline) }
 	switch {
-	case o.own != nil && due(o.own.Since.Add(jobsGoOn)):
+	case o.own != nil && due(deadlineOf(*o.own)):
 		return o.own
 	case o.cell != nil && due(o.cell.Deadline):
 		return &store.Drain{Since: o.cell.Since, By: o.cell.By, Why: o.cell.Why, Policy: true}
@@ -49,7 +61,7 @@ func (o overlay) next(now time.Time) (at time.Time) {
 		}
 	}
 	if o.own != nil {
-		sooner(o.own.Since.Add(jobsGoOn))
+		sooner(deadlineOf(*o.own))
 	}
 	if o.cell != nil {
 		sooner(o.cell.Deadline)

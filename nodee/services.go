@@ -19,8 +19,11 @@ import (
 // whether the service is new.
 func (a *Agent) PutService(ctx context.Context, c service.Coordinate, spec service.Spec, start bool) (api.Service, bool, error) {
 	d, created, err := a.settle(wish{
-		coordinate: c, spec: spec, at: "body.", refuse: changeable,
-		change: func(d *store.Desire) bool { return asked(ctx, d, put(d, spec, start, a.status(c))) },
+		coordinate: c, spec: spec, at: "body.", refuse: a.changeable,
+		change: func(d *store.Desire) bool {
+			claimed(d)
+			return asked(ctx, d, put(d, spec, start, a.status(c)))
+		},
 		first: func() store.Desire {
 			d := first(c, spec, start)
 			d.By, d.AskedAt = caller.Of(ctx), d.CreatedAt
@@ -102,9 +105,10 @@ func (a *Agent) DiffService(c service.Coordinate, spec service.Spec) (api.Diff, 
 // drain and restart.
 func (a *Agent) CommandService(ctx context.Context, c service.Coordinate, verb string) (api.Service, error) {
 	d, err := a.desires.Change(c, func(d *store.Desire) (bool, error) {
-		if err := changeable(*d); err != nil {
+		if err := a.changeable(*d); err != nil {
 			return false, err
 		}
+		claimed(d)
 		changed, err := command(d, verb, a.status(c))
 		return asked(ctx, d, changed), err
 	}, a.note)
@@ -118,9 +122,10 @@ func (a *Agent) CommandService(ctx context.Context, c service.Coordinate, verb s
 // RemoveService has a service stopped and forgotten. It does not wait for that.
 func (a *Agent) RemoveService(ctx context.Context, c service.Coordinate, purge bool) error {
 	_, err := a.desires.Change(c, func(d *store.Desire) (bool, error) {
-		if err := owned(*d); err != nil {
+		if err := a.owned(*d); err != nil {
 			return false, err
 		}
+		claimed(d)
 		if d.Removal != nil {
 			upgraded := purge && !d.Removal.Purge
 			d.Removal = &store.Removal{Purge: purge || d.Removal.Purge, At: d.Removal.At}
@@ -232,18 +237,27 @@ func acceptable(old store.Desire, exists bool, services int, refuse func(store.D
 }
 
 // changeable refuses services that are on their way out, or that are somebody else's.
-func changeable(d store.Desire) error {
+func (a *Agent) changeable(d store.Desire) error {
 	if d.Removal != nil {
 		return fault.Passing(fault.Conflict, "being-removed", "cannot change %s: it is being removed; try again when it is gone", d.Coordinate)
 	}
-	return owned(d)
+	return a.owned(d)
 }
 
-func owned(d store.Desire) error {
-	if d.Owner != store.Local {
+// owned refuses what belongs to a job, as long as the node is in a cell.
+func (a *Agent) owned(d store.Desire) error {
+	if d.Owner != store.Local && a.assigned != nil {
 		return fault.New(fault.Conflict, "owned-by-job", "cannot change %s here: it belongs to %s; change that at the coordinator, with nodee job", d.Coordinate, d.Owner)
 	}
 	return nil
+}
+
+// claimed makes what is changed at the node the node's own: of a job it can be only where the node
+// has left the cell for good, and there nobody else could end it.
+func claimed(d *store.Desire) {
+	if d.Owner != store.Local {
+		d.Owner, d.Assigned = store.Local, nil
+	}
 }
 
 // hostFaults finds what is wrong with a spec on this host.

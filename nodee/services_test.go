@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/cloudname/nodee/internal/fault"
+	"github.com/cloudname/nodee/nodee/assign"
 	"github.com/cloudname/nodee/nodee/store"
 	"github.com/cloudname/nodee/runtime/service"
 	"github.com/cloudname/nodee/runtime/supervise"
@@ -94,28 +95,32 @@ func TestCommands(t *testing.T) {
 
 func TestWhatMayNotBeChanged(t *testing.T) {
 	d := desire(service.Running, 1, 1)
-	if err := changeable(d); err != nil {
+	alone, member := &Agent{}, &Agent{assigned: &assign.Assigner{}}
+	if err := member.changeable(d); err != nil {
 		t.Errorf("a local service: %v", err)
 	}
 	d.Owner = "job:web.borud.fbu"
-	if err := changeable(d); fault.SlugOf(err) != "owned-by-job" {
+	if err := alone.changeable(d); err != nil {
+		t.Errorf("a job's service in no cell: %v", err)
+	}
+	if err := member.changeable(d); fault.SlugOf(err) != "owned-by-job" {
 		t.Errorf("a job's service: %v", err)
 	}
 	d.Owner, d.Removal = store.Local, &store.Removal{}
-	if err := changeable(d); fault.SlugOf(err) != "being-removed" {
+	if err := member.changeable(d); fault.SlugOf(err) != "being-removed" {
 		t.Errorf("a service on its way out: %v", err)
 	}
 }
 
 func TestANodeCanBeFull(t *testing.T) {
 	old := desire(service.Running, 1, 1)
-	if err := acceptable(store.Desire{}, false, 1000, changeable); fault.SlugOf(err) != "node-full" {
+	if err := acceptable(store.Desire{}, false, 1000, (&Agent{}).changeable); fault.SlugOf(err) != "node-full" {
 		t.Errorf("one more than there may be: %v", err)
 	}
-	if err := acceptable(store.Desire{}, false, 999, changeable); err != nil {
+	if err := acceptable(store.Desire{}, false, 999, (&Agent{}).changeable); err != nil {
 		t.Errorf("the last one: %v", err)
 	}
-	if err := acceptable(old, true, 1000, changeable); err != nil {
+	if err := acceptable(old, true, 1000, (&Agent{}).changeable); err != nil {
 		t.Errorf("a change of one that is there: %v", err)
 	}
 }

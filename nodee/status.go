@@ -69,6 +69,11 @@ func (a *Agent) features() map[string]string {
 		f["services_unreadable"] = fmt.Sprintf("%d, the first is %s: what is desired cannot be read, the log tells why; put them anew",
 			len(names), names[0])
 	}
+	if a.assigned != nil {
+		if units := a.assigned.State().Units; len(units) > 0 {
+			f["assignment"] = fmt.Sprintf("%d services of the cell cannot be as it wants, the first is %s: %s", len(units), units[0].Name, units[0].Why)
+		}
+	}
 	return f
 }
 

@@ -70,7 +70,6 @@ type Config struct {
 type State struct {
 	Version        int32                   // of the document that is applied; -1: none is
 	Refused        string                  // why the one that is there is not followed; "": it is, or there is none
-	Trouble        string                  // what else keeps the node from following it, for people
 	Units          []zkschema.Unit         // those that could not be applied, with why
 	Conflicts      map[string]string       // by the name of a local service: whose unit it keeps from running here
 	Drain          *zkschema.AssignedDrain // nil: the cell does not want the node drained
@@ -92,8 +91,7 @@ type Assigner struct {
 	file    string
 	applied int32 // the version that is applied; -1: none yet
 	refused string
-	trouble string
-	said    string // what was logged last of these
+	said    string // what was logged last of that
 	leader  string
 	specs   *specs
 	watch   *keeper.Watch
@@ -248,10 +246,10 @@ func (a *Assigner) acceptCell() error {
 // publish tells how things are now, if that is anything new.
 func (a *Assigner) publish() {
 	was, is := a.State(), a.now()
-	if what := is.Refused + is.Trouble; what != a.said {
-		a.said = what
-		if what != "" {
-			a.cfg.Log.Error("the node does not follow its assignment; services run on", "why", what)
+	if is.Refused != a.said {
+		a.said = is.Refused
+		if is.Refused != "" {
+			a.cfg.Log.Error("the node does not follow its assignment; services run on", "why", is.Refused)
 		} else {
 			a.cfg.Log.Info("the node follows its assignment", "version", is.Version)
 		}
@@ -265,7 +263,7 @@ func (a *Assigner) publish() {
 
 // now is the State.
 func (a *Assigner) now() *State {
-	s := &State{Version: a.applied, Refused: a.refused, Trouble: a.trouble, Conflicts: a.blocked, Leader: a.leader, Units: a.troubled()}
+	s := &State{Version: a.applied, Refused: a.refused, Conflicts: a.blocked, Leader: a.leader, Units: a.troubled()}
 	if a.memory.Unreadable && s.Refused == "" {
 		s.Refused = unreadable
 	}

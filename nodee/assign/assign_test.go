@@ -163,7 +163,7 @@ func TestWhatCannotBeFollowed(t *testing.T) {
 		} {
 			h.write(cell.Assignment("n1"), []byte(text))
 			h.expect(text, "")
-			if s := h.a.State(); !strings.Contains(s.Trouble, want) || s.Version != 0 {
+			if s := h.a.State(); !strings.Contains(s.Refused, want) || s.Version != 0 {
 				t.Errorf("%s: %+v, want %s", text, s, want)
 			}
 		}
@@ -193,7 +193,7 @@ func TestWhatCannotBeFollowed(t *testing.T) {
 		told("one that this host cannot run", zkschema.Unit{Name: two.Name, State: service.StateFailed, Generation: 4, Why: "spec.user: there is no user x"})
 		h.assign(document(1, one))
 		h.expect("what is not wanted is not tried", "remove 2.web.borud.fbu")
-		if s := h.a.State(); len(s.Units) > 0 || s.Trouble != "" {
+		if s := h.a.State(); len(s.Units) > 0 || s.Refused != "" {
 			t.Errorf("%+v", s)
 		}
 	})

@@ -48,7 +48,7 @@ func (a *Assigner) look(ctx context.Context) {
 func (a *Assigner) readDocument(ctx context.Context, r keeper.Reader) error {
 	data, stat, err := r.Get(ctx, a.documentPath(), a.watch)
 	if errors.Is(err, keeper.ErrNoNode) {
-		a.refused, a.trouble = "", "" // it says nothing
+		a.refused = "" // it says nothing
 		return nil
 	}
 	if err != nil {
@@ -59,7 +59,7 @@ func (a *Assigner) readDocument(ctx context.Context, r keeper.Reader) error {
 		err = sound(doc)
 	}
 	if err != nil {
-		a.trouble = fmt.Sprintf("the assignment that is there is not followed: %v; what was assigned before runs on", err)
+		a.refused = fmt.Sprintf("the assignment that is there cannot be followed: %v; what was assigned before runs on", err)
 		return nil
 	}
 	if doc.Cell == "" {
@@ -67,13 +67,13 @@ func (a *Assigner) readDocument(ctx context.Context, r keeper.Reader) error {
 			return err
 		}
 	}
-	a.trouble, a.refused = "", judge(a.memory, doc, stat.Created, stat.Version)
+	a.refused = judge(a.memory, doc, stat.Created, stat.Version)
 	if a.refused != "" || a.memory.Known && a.memory.Created == stat.Created && a.memory.Version == stat.Version {
 		return nil
 	}
 	m := followed(doc, stat.Created, stat.Version)
 	if err := m.save(a.file); err != nil {
-		a.trouble = err.Error()
+		a.refused = err.Error()
 		return err
 	}
 	a.memory = m

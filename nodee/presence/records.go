@@ -77,9 +77,10 @@ func reportOf(f Facts, name string, incarnation int32) zkschema.Report {
 		r.Units = append(r.Units, u)
 	}
 	for _, name := range slices.Sorted(maps.Keys(instead)) {
-		if len(r.Units) < zkschema.MaxUnits {
-			r.Units = append(r.Units, instead[name])
+		if r.Truncated = len(r.Units) >= zkschema.MaxUnits; r.Truncated {
+			break
 		}
+		r.Units = append(r.Units, instead[name])
 	}
 	return r
 }
