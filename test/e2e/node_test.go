@@ -118,6 +118,7 @@ func (n *node) up() {
 // await waits until a daemon of this anchor is ready that is not the one with the pid old.
 func (n *node) await(old int) {
 	n.t.Helper()
+	ctx := context.WithoutCancel(n.t.Context()) // also when the test has ended
 	n.until("the daemon is ready", func() error {
 		addr, err := os.ReadFile(filepath.Join(n.prefix, "state", "http"))
 		if err != nil {
@@ -130,12 +131,12 @@ func (n *node) await(old int) {
 		if n.client, err = client.New(client.Config{Addr: strings.TrimSpace(string(addr)), Token: strings.TrimSpace(string(token))}); err != nil {
 			return err
 		}
-		s, err := n.client.Status(n.t.Context())
+		s, err := n.client.Status(ctx)
 		if err == nil && (s.Value.AnchorPID == nil || *s.Value.AnchorPID != n.cmd.Process.Pid || s.Value.PID == old) {
 			err = fmt.Errorf("pid %d answers", s.Value.PID) // the file is the last one's
 		}
 		if err == nil {
-			err = n.client.Ready(n.t.Context())
+			err = n.client.Ready(ctx)
 		}
 		if err == nil {
 			n.daemon, err = os.FindProcess(s.Value.PID) // which holds a pidfd
@@ -192,6 +193,11 @@ func (n *node) clear() {
 	if err != nil {
 		n.t.Errorf("cannot clear up: %v", err)
 		return
+	}
+	if slices.ContainsFunc(all.Value.Services, func(s api.Service) bool { return s.Owner != "local" }) {
+		n.terminate() // what jobs own is anybody's only on a node that is in no cell
+		n.args = nil
+		n.up()
 	}
 	for _, s := range all.Value.Services {
 		c, err := service.ParseCoordinate(s.Coordinate)
