@@ -46,6 +46,7 @@ type Config struct {
 	Anchor      *line.Line    // the line to the anchor; nil: this process has none
 	Taken       line.Handover // from the daemon that this one has replaced
 	Arguments   []string      // what the daemon was called with after its command
+	NewCell     bool          // the cell is made anew with each daemon: what an earlier one has assigned is the node's own
 	LeaveOnExit bool          // remove the node's record at the end, instead of letting it lapse
 }
 
@@ -71,6 +72,7 @@ type Agent struct {
 	registry *prometheus.Registry
 	presence *presence.Presence // nil: the node stands alone
 	assigned *assign.Assigner   // nil as well
+	released atomic.Bool        // what jobs own is the node's own now
 	resolver *discovery.Resolver
 	dirs     rundir.Dirs
 	sources  *source.Sources

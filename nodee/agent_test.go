@@ -27,9 +27,16 @@ func openAgent(t *testing.T, prefix string) *Agent {
 // openAgentIn does so in a cell.
 func openAgentIn(t *testing.T, prefix string, k keeper.Keeper) *Agent {
 	t.Helper()
-	s := settings.Default()
+	return openAgentWith(t, prefix, Config{Keeper: k})
+}
+
+// openAgentWith does so with whatever else cfg says.
+func openAgentWith(t *testing.T, prefix string, cfg Config) *Agent {
+	t.Helper()
+	cfg.Settings, cfg.Log = settings.Default(), slog.New(slog.DiscardHandler)
+	s := &cfg.Settings
 	s.Prefix, s.HTTP.Addr, s.Node.Name, s.Node.Advertise = prefix, "127.0.0.1:0", "n1", "here"
-	a, err := New(t.Context(), Config{Settings: s, Keeper: k, Log: slog.New(slog.DiscardHandler)})
+	a, err := New(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

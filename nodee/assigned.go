@@ -2,6 +2,7 @@ package nodee
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -18,10 +19,38 @@ import (
 // followAssignment prepares that the node does what its cell wants. Nothing is reached for yet.
 func (a *Agent) followAssignment(cell zkschema.Cell) (err error) {
 	a.assigned, err = assign.Open(assign.Config{
-		Cell: cell, Node: a.cfg.Settings.Node.Name, Dir: a.prefix.State(), Sessions: a.presence,
+		Cell: cell, Node: a.cfg.Settings.Node.Name, Dir: a.prefix.State(), Sessions: a.presence, Forget: a.cfg.NewCell,
 		Services: assigned{a}, Artifacts: assigned{a}, Changed: a.assignmentChanged, Log: a.log,
 	})
+	if err == nil && a.cfg.NewCell {
+		err = a.claimAll()
+	}
 	return err
+}
+
+// Release has the node follow its cell no more, as long as the daemon runs, and makes what jobs
+// own its own: for who takes the cell away with the node. It is called once, while Run runs.
+func (a *Agent) Release() error {
+	if a.assigned == nil {
+		return nil
+	}
+	a.assigned.End()
+	a.released.Store(true)
+	return a.claimAll()
+}
+
+// claimAll makes what jobs own the node's own, as it is.
+func (a *Agent) claimAll() error {
+	var errs []error
+	for _, d := range a.desires.All() {
+		if d.Owner == store.Local {
+			continue
+		}
+		_, err := a.desires.Change(d.Coordinate, func(d *store.Desire) (bool, error) { claimed(d); return true, nil }, func(store.Desire) {})
+		errs = append(errs, err)
+	}
+	a.services.Bump()
+	return errors.Join(errs...)
 }
 
 // assignmentChanged passes on that something else is true of the assignment.

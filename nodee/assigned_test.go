@@ -340,3 +340,48 @@ func TestReassign(t *testing.T) {
 		}
 	}
 }
+
+// A cell that is made anew with each daemon is followed at once, and what is left of an earlier
+// one is the node's own; so is all that jobs own once the node is released.
+func TestACellThatIsMadeAnew(t *testing.T) {
+	const web = "1.web.borud.fbu"
+	at := service.Coordinate{Instance: 1, Service: "web", User: "borud", Cell: "fbu"}
+	prefix := t.TempDir()
+	pid := 0
+	t.Run("an earlier one", func(t *testing.T) {
+		server := memory.New()
+		c := newCoordinator(t, server)
+		a := openAgentIn(t, prefix, server.Keeper(time.Minute))
+		c.assign(nil, c.unit(web, 3, sleeps))
+		c.until("assigned", web, runs(3))
+		s, err := a.Service(at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pid = *s.PID
+	})
+	server := memory.New()
+	c := newCoordinator(t, server)
+	a := openAgentWith(t, prefix, Config{Keeper: server.Keeper(time.Minute), NewCell: true})
+	if s, err := a.Service(at); err != nil || s.Owner != store.Local || s.PID == nil || *s.PID != pid {
+		t.Errorf("of the earlier cell: %+v, %v; want pid %d, its own", s, err, pid)
+	}
+	if err := a.RemoveService(t.Context(), at, false); err != nil {
+		t.Fatal(err)
+	}
+	data, err := zkschema.Assignment{Cell: "another", Epoch: 0, Units: []zkschema.AssignedUnit{c.unit(web, 1, sleeps)}}.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.write(theirCell.Assignment("n1"), data)
+	c.until("of the new cell", web, runs(1))
+	if err := a.Release(); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.RemoveService(t.Context(), at, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.AwaitRemoval(t.Context(), at); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -246,14 +246,14 @@ func (a *Agent) changeable(d store.Desire) error {
 
 // owned refuses what belongs to a job, as long as the node is in a cell.
 func (a *Agent) owned(d store.Desire) error {
-	if d.Owner != store.Local && a.assigned != nil {
+	if d.Owner != store.Local && a.assigned != nil && !a.released.Load() {
 		return fault.New(fault.Conflict, "owned-by-job", "cannot change %s here: it belongs to %s; change that at the coordinator, with nodee job", d.Coordinate, d.Owner)
 	}
 	return nil
 }
 
 // claimed makes what is changed at the node the node's own: of a job it can be only where the node
-// has left the cell for good, and there nobody else could end it.
+// follows no cell any more, and there nobody else could end it.
 func claimed(d *store.Desire) {
 	if d.Owner != store.Local {
 		d.Owner, d.Assigned = store.Local, nil

@@ -62,6 +62,7 @@ type Config struct {
 	Sessions  Sessions
 	Services  Services
 	Artifacts Artifacts
+	Forget    bool                 // begin as one that has never followed anybody
 	Changed   func(was, is *State) // called in Run's goroutine when State has changed; nobody changes either
 	Log       *slog.Logger
 }
@@ -84,6 +85,7 @@ type Assigner struct {
 	cfg   Config
 	state atomic.Pointer[State]
 	asks  chan chan error // for AcceptCell
+	over  chan struct{}   // closed by End
 	ended chan struct{}   // closed when Run has ended
 
 	// The rest is of Run's goroutine.
@@ -107,11 +109,16 @@ type Assigner struct {
 // Open reads what was remembered. Its State is what holds until Run knows better: a node that was
 // being drained still is.
 func Open(cfg Config) (*Assigner, error) {
-	a := &Assigner{cfg: cfg, asks: make(chan chan error), ended: make(chan struct{}), file: filepath.Join(cfg.Dir, "assignment.json"),
+	a := &Assigner{cfg: cfg, asks: make(chan chan error), over: make(chan struct{}), ended: make(chan struct{}), file: filepath.Join(cfg.Dir, "assignment.json"),
 		applied: -1, watch: keeper.NewWatch(), stale: map[string]bool{}, tries: map[string]*attempt{}, ahead: newAhead()}
 	var err error
 	if a.specs, err = openSpecs(filepath.Join(cfg.Dir, "specs"), cfg.Log); err != nil {
 		return nil, err
+	}
+	if cfg.Forget {
+		if err := a.memory.save(a.file); err != nil {
+			return nil, err
+		}
 	}
 	if a.memory, err = readMemory(a.file); err != nil {
 		cfg.Log.Error("cannot read what the cell has assigned last; services run on, and nothing of the cell's is followed until nodee resume --accept-cell",
@@ -138,6 +145,12 @@ func (a *Assigner) AcceptCell(ctx context.Context) error {
 	}
 }
 
+// End has Run come to its end, and waits for that. It is called once, and after Run.
+func (a *Assigner) End() {
+	close(a.over)
+	<-a.ended
+}
+
 const (
 	// lookAgain is how often everything is looked at though nobody has said that it changed:
 	// watches can be lost.
@@ -153,16 +166,16 @@ func (a *Assigner) Run(ctx context.Context) error {
 	g.Go("assignment", func(ctx context.Context) error {
 		a.apply(ctx, false) // first: it needs no ZooKeeper
 		a.publish()
-		for ctx.Err() == nil {
-			a.turn(ctx, g)
+		for ctx.Err() == nil && a.turn(ctx, g) {
 		}
 		return nil
 	})
 	return g.Wait()
 }
 
-// turn looks at what may have changed, does what follows, and waits for the next change.
-func (a *Assigner) turn(ctx context.Context, g *group.Group) {
+// turn looks at what may have changed, does what follows, and waits for the next change. It tells
+// whether there is a next turn.
+func (a *Assigner) turn(ctx context.Context, g *group.Group) bool {
 	changed, sessions := a.cfg.Services.Changed(), a.cfg.Sessions.ReaderChanged()
 	if time.Since(a.looked) >= lookAgain {
 		a.lookAtAll()
@@ -178,6 +191,8 @@ func (a *Assigner) turn(ctx context.Context, g *group.Group) {
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
+	case <-a.over:
+		return false
 	case <-timer.C:
 	case <-changed:
 	case <-sessions:
@@ -190,6 +205,7 @@ func (a *Assigner) turn(ctx context.Context, g *group.Group) {
 	case done := <-a.asks:
 		done <- a.acceptCell()
 	}
+	return true
 }
 
 func (a *Assigner) lookAtAll() {
