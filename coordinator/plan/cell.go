@@ -72,10 +72,8 @@ type node struct {
 // localUnit is a service of a node's own.
 type localUnit struct {
 	coordinate service.Coordinate
-	conflict   string
-	state      service.State
-	ports      []int
-	why        string
+	conflict   string // whose unit of that name it keeps from running
+	unit       reportedUnit
 }
 
 // entry is a job with its instances.

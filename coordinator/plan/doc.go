@@ -5,7 +5,9 @@
 //
 // Read in this order: cell.go (what is known), put.go and told.go (how it comes to be known),
 // copies.go (what a copy is worth), plan.go (the steps of a plan), nodes.go, primary.go, update.go,
-// fate.go, write.go (the steps themselves).
+// fate.go, write.go (the steps themselves). The rest looks at a cell for people, as the last plan
+// has left it: view.go, waits.go, nodeview.go, why.go, and try.go, which plans for a job that is
+// not written yet.
 //
 // It is a decision and nothing else: no I/O, no clock, no chance, no goroutine. A Cell belongs to
 // one goroutine. It writes nothing, and never takes for written what it was not told stands.

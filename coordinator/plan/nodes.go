@@ -76,7 +76,9 @@ func (p *planner) asPlaced(n *node) place.Node {
 	}
 	for _, l := range n.local {
 		out.Local = append(out.Local, l.coordinate)
-		out.Ports = append(out.Ports, l.ports...)
+		for _, held := range l.unit.ports {
+			out.Ports = append(out.Ports, held.number)
+		}
 	}
 	switch {
 	case n.there && n.record.Attributes == nil:

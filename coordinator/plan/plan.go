@@ -117,10 +117,7 @@ func (c *Cell) Plan(now time.Time, scope Scope) Decision {
 	if why := c.frozen(); why != "" {
 		return Decision{Frozen: why}
 	}
-	p := &planner{
-		Cell: c, now: now, scope: scope,
-		placed: map[*instance]place.Change{}, gone: map[*instance]bool{}, fresh: map[service.Coordinate]*instance{}, starts: map[*entry][]*instance{}, update: map[*instance]bool{}, drafts: map[*node]map[*instance]wish{},
-	}
+	p := c.begin(now, scope)
 	p.gather()
 	p.tellNodes()
 	p.choosePrimaries()
@@ -131,6 +128,14 @@ func (c *Cell) Plan(now time.Time, scope Scope) Decision {
 	p.write()
 	p.keepOpen()
 	return p.out
+}
+
+func (c *Cell) begin(now time.Time, scope Scope) *planner {
+	return &planner{
+		Cell: c, now: now, scope: scope, placed: map[*instance]place.Change{}, gone: map[*instance]bool{},
+		fresh: map[service.Coordinate]*instance{}, starts: map[*entry][]*instance{},
+		update: map[*instance]bool{}, drafts: map[*node]map[*instance]wish{},
+	}
 }
 
 // frozen says why nothing may be planned.

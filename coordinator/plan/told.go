@@ -223,16 +223,12 @@ func (c *Cell) readied(n *node, r *zkschema.Report) {
 const localOwner = "local"
 
 func localOf(c service.Coordinate, u zkschema.Unit) localUnit {
-	l := localUnit{coordinate: c, conflict: u.Conflict, state: u.State, why: u.Why}
-	for _, p := range u.Ports {
-		l.ports = append(l.ports, p)
-	}
-	slices.Sort(l.ports)
-	return l
+	return localUnit{coordinate: c, conflict: u.Conflict, unit: said(u)}
 }
 
+// equal leaves out what is in no instance's way.
 func (l localUnit) equal(o localUnit) bool {
-	return l.coordinate == o.coordinate && l.conflict == o.conflict && slices.Equal(l.ports, o.ports)
+	return l.coordinate == o.coordinate && l.conflict == o.conflict && slices.Equal(l.unit.ports, o.unit.ports)
 }
 
 // said is what a report says of a unit, in little room.
