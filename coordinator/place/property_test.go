@@ -196,6 +196,38 @@ func checkRoom(t *rapid.T, c *Cell, p Plan) {
 	}
 }
 
+// TestHowACellCameToBe tells two cells the same, each in an order of its own.
+func TestHowACellCameToBe(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var facts []func(c *Cell)
+		for _, n := range rapid.SliceOfNDistinct(rapid.Custom(genNode), 0, 8, func(n Node) string { return n.Name }).Draw(t, "nodes") {
+			facts = append(facts, func(c *Cell) { c.PutNode(n) })
+		}
+		for _, j := range rapid.SliceOfNDistinct(rapid.Custom(genJob), 0, 4, func(j job.Job) job.Name { return j.Name }).Draw(t, "jobs") {
+			facts = append(facts, func(c *Cell) {
+				if err := c.PutJob(j); err != nil {
+					t.Fatal(err)
+				}
+			})
+		}
+		for _, i := range rapid.SliceOfNDistinct(rapid.Custom(genInstance), 0, 12, rapid.ID).Draw(t, "instances") {
+			on := fmt.Sprintf("n%d", rapid.IntRange(0, 7).Draw(t, "on"))
+			facts = append(facts, func(c *Cell) { c.Set(i, on) })
+		}
+		var plans []string
+		for range 2 {
+			c := New()
+			for _, fact := range rapid.Permutation(facts).Draw(t, "order") {
+				fact(c)
+			}
+			plans = append(plans, written(c.Plan(Dirty)))
+		}
+		if plans[0] != plans[1] {
+			t.Fatalf("the plan is\n%s\nor, told in another order,\n%s", plans[0], plans[1])
+		}
+	})
+}
+
 // TestFreshPlacements holds placement from nothing against the rules of anti-affinity and spread.
 func TestFreshPlacements(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
