@@ -134,7 +134,8 @@ func (c *Cell) RemoveJob(name job.Name) {
 // instance of a system job was on a node is remembered: it keeps its number for that node.
 //
 // Nothing has to be known before: a node that nobody has put is as good as one that went away a
-// moment ago, and a job that nobody has put as one that was removed.
+// moment ago, and a job that nobody has put as one that was removed. But the number must be one
+// that a job can have: there is room in memory for all up to the highest.
 func (c *Cell) Set(instance service.Coordinate, on string) {
 	to := nowhere
 	if on != "" {

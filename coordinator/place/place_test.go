@@ -226,3 +226,45 @@ func TestNothingMovesThatNeedNot(t *testing.T) {
 	s.job("web", `"count":5`)
 	s.expect("one more", s.settle(), "start 4.web.u.c to n2: it is on no node\n")
 }
+
+func TestAJobThatCannotBeReadChangesNothing(t *testing.T) {
+	s := begin(t, aNode("n1"))
+	s.job("web", `"count":1`)
+	s.settle()
+	wrong := aJob(t, "web", `"count":2`)
+	wrong.Constraints = []job.Constraint{{Attribute: "node.name", Operator: job.Matches, Values: []string{"("}}}
+	err := s.PutJob(wrong)
+	if err == nil || !strings.Contains(err.Error(), `cannot place job web.u.c: "(" is no regular expression`) {
+		t.Errorf("the error is %v", err)
+	}
+	s.expect("plan", s.settle(), "")
+	if len(s.filters) != 1 {
+		t.Errorf("%d filters are kept, want that of the job as it was", len(s.filters))
+	}
+}
+
+func TestTheNodeThatIsUsedLeastIsTaken(t *testing.T) {
+	for _, c := range []struct {
+		sentence string
+		memory   string
+		n1, n2   func(n *Node) // n1 would be taken for its name
+		takes    string
+	}{
+		{"of nodes that are alike the first", "1GiB", func(*Node) {}, func(*Node) {}, "n1"},
+		{"the one with more memory", "1GiB", func(n *Node) { n.Memory = 8 << 30 }, func(n *Node) { n.Memory = 16 << 30 }, "n2"},
+		{"the one with more CPU", "1GiB", func(n *Node) { n.CPU = 4 }, func(n *Node) { n.CPU = 8 }, "n2"},
+		{"what is scarcest counts", "1GiB", func(n *Node) { n.CPU, n.Memory = 64, 2<<30 }, func(n *Node) { n.CPU, n.Memory = 8, 16<<30 }, "n2"},
+		{"of very large ones, too", "8TiB", func(n *Node) { n.Memory = 1 << 47 }, func(n *Node) { n.Memory = 1 << 48 }, "n2"},
+		{"one of which nothing is known has nothing scarce", "1GiB", func(n *Node) { n.Memory = 8 << 30 }, func(*Node) {}, "n2"},
+	} {
+		n1, n2 := aNode("n1"), aNode("n2")
+		c.n1(&n1)
+		c.n2(&n2)
+		s := begin(t, n1, n2)
+		s.job("web", fmt.Sprintf(`"count":1,"resources":{"cpu":1,"memory":%q}`, c.memory))
+		s.settle()
+		if got := s.on(instance(0, "web")); got != c.takes {
+			t.Errorf("%s: it is on %q, want %s", c.sentence, got, c.takes)
+		}
+	}
+}
