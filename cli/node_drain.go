@@ -163,7 +163,7 @@ resume". It returns when that is written down.`,
 
 // sayNode tells in a line how a node is.
 func (a *app) sayNode(n api.CellNode) error {
-	text := fmt.Sprintf("%s is %s", n.Name, nodeState(n))
+	text := fmt.Sprintf("%s is %s", n.Name, n.Status)
 	if n.Policy != nil {
 		text += "; " + policyText(*n.Policy)
 	}
