@@ -3,6 +3,7 @@ package nodee
 import (
 	"context"
 	"errors"
+	"runtime"
 
 	"github.com/cloudname/nodee/internal/group"
 	"github.com/cloudname/nodee/nodee/store"
@@ -37,12 +38,19 @@ func (a *Agent) adopt(g *group.Group) error {
 // which nothing lives. What is found, and what was read on the way, is kept for the service of
 // that name: see look.
 func (a *Agent) claim(ctx context.Context, desires []*store.Desire) error {
+	records := make([]supervise.Record, len(desires))
+	err := group.Each(ctx, runtime.GOMAXPROCS(0), desires, func(_ context.Context, i int, d *store.Desire) error {
+		records[i] = a.desires.Record(d.Coordinate)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
 	starts := map[string]bool{}
 	a.records = make(map[string]supervise.Record, len(desires))
-	for _, d := range desires {
-		rec := a.desires.Record(d.Coordinate)
-		a.records[d.Coordinate.String()] = rec
-		starts[rec.Start] = true
+	for i, d := range desires {
+		a.records[d.Coordinate.String()] = records[i]
+		starts[records[i].Start] = true
 	}
 	keys, err := a.launcher.Groups(ctx)
 	if err != nil {

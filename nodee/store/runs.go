@@ -165,6 +165,17 @@ func (r *runs) save(unit string, saved json.RawMessage) error {
 
 // saved returns what a unit has saved last, nil if it has not.
 func (r *runs) saved(unit string) (json.RawMessage, error) {
+	text, err := r.line(unit)
+	if text == nil {
+		return nil, err
+	}
+	var line run
+	err = json.Unmarshal(text, &line)
+	return line.Saved, err
+}
+
+// line reads the last line of a unit, nil if there is none.
+func (r *runs) line(unit string) ([]byte, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	at, there := r.last[unit]
@@ -175,9 +186,7 @@ func (r *runs) saved(unit string) (json.RawMessage, error) {
 	if _, err := r.file.ReadAt(text, at.at); err != nil {
 		return nil, err
 	}
-	var line run
-	err := json.Unmarshal(text, &line)
-	return line.Saved, err
+	return text, nil
 }
 
 // keep forgets the units that are not known any more: of a service that was being forgotten

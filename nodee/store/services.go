@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,12 +10,14 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/cloudname/nodee/internal/fault"
+	"github.com/cloudname/nodee/internal/group"
 	"github.com/cloudname/nodee/internal/publish"
 	"github.com/cloudname/nodee/runtime/service"
 	"github.com/cloudname/nodee/runtime/supervise"
@@ -87,14 +90,8 @@ func OpenServices(dir string, log *slog.Logger) (*Services, error) {
 	if s.runs, err = openRuns(dir, log); err != nil {
 		return nil, err
 	}
-	folders, err := os.ReadDir(dir)
-	if err != nil {
+	if err := s.load(); err != nil {
 		return nil, errors.Join(fmt.Errorf("cannot open the state of services: %w", err), s.Close())
-	}
-	for _, folder := range folders {
-		if folder.IsDir() {
-			s.take(folder.Name())
-		}
 	}
 	s.room.fill()
 	if err := s.runs.keep(s.known); err != nil {
@@ -103,10 +100,30 @@ func OpenServices(dir string, log *slog.Logger) (*Services, error) {
 	return s, nil
 }
 
-// take reads what is in the folder of a service.
-func (s *Services) take(name string) {
+// load reads all wishes, which takes mostly processor time, and not enough of it to be ended before.
+func (s *Services) load() error {
+	folders, err := os.ReadDir(s.dir)
+	if err != nil {
+		return err
+	}
+	folders = slices.DeleteFunc(folders, func(f fs.DirEntry) bool { return !f.IsDir() })
+	desires, faults := make([]Desire, len(folders)), make([]error, len(folders))
+	err = group.Each(context.Background(), runtime.GOMAXPROCS(0), folders, func(_ context.Context, i int, folder fs.DirEntry) error {
+		desires[i], faults[i] = readDesire(filepath.Join(s.dir, folder.Name(), desireFile))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for i, folder := range folders {
+		s.take(folder.Name(), desires[i], faults[i])
+	}
+	return nil
+}
+
+// take takes up what was read from the folder of a service.
+func (s *Services) take(name string, d Desire, err error) {
 	path := filepath.Join(s.dir, name, desireFile)
-	d, err := readDesire(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		os.RemoveAll(filepath.Dir(path)) // was never wholly made, or is already forgotten
