@@ -2,6 +2,7 @@ package place
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -39,9 +40,13 @@ func New() *Cell {
 	}
 }
 
-// PutNode tells of a node, new or changed. What is on it stays in the books.
+// PutNode tells of a node, new or changed; one that is as it was costs nothing. What is on it stays
+// in the books. The cell keeps the map and the slices of n: they must not change any more.
 func (c *Cell) PutNode(n Node) {
 	slot, ok := c.slots[n.Name]
+	if ok && reflect.DeepEqual(c.nodes[slot].Node, n) {
+		return
+	}
 	if !ok {
 		slot = c.newSlot()
 		c.slots[n.Name] = slot

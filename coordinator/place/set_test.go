@@ -15,13 +15,14 @@ func TestSetTellsWhereInstancesAre(t *testing.T) {
 	s.expect("told otherwise", s.settle(), "start 0.web.u.c to n1: it is on no node\n")
 }
 
-func TestSetTwiceIsSetOnce(t *testing.T) {
+func TestWhatIsToldTwiceIsToldOnce(t *testing.T) {
 	s := begin(t, aNode("n1"), aNode("n2"))
 	s.job("web", `"count":2`)
 	s.settle()
 	before := books(s.Cell)
 	s.Set(instance(0, "web"), "n1")
 	s.Set(instance(7, "web"), "")
+	s.PutNode(aNode("n1"))
 	s.Set(instance(0, "nothing"), "")
 	if now := books(s.Cell); !maps.Equal(now, before) {
 		t.Errorf("the books are %v, and were %v", now, before)
