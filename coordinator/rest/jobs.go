@@ -33,7 +33,7 @@ func jobRoutes(c Coordinator) []edge.Entry {
 			Description: "201 when there was none of the name. Where it says that already nothing changes, and the version stays. What was answered can " +
 				"be put back: status and version are passed over. With wait: answered when all of it runs and is healthy; 409 when that version has " +
 				"failed or another one has come, 504 when it is not so yet; the problem holds the job then.",
-			Also: []int{http.StatusCreated}, Problems: changes[1:], Body: job.Job{},
+			Also: []int{http.StatusCreated}, Problems: changes[1:], Body: jobInput{},
 		}, f.put),
 		edge.Answer(edge.Route{
 			Method: http.MethodGet, Path: allJobs, Access: edge.Read, ID: "list-jobs", Tags: tags,
@@ -47,7 +47,7 @@ func jobRoutes(c Coordinator) []edge.Entry {
 			Method: http.MethodPost, Path: oneJob + "/plan", Access: edge.Write, ID: "plan-job", Tags: tags,
 			Summary:     "Tell what putting a job would do",
 			Description: "Changes nothing. The same is decided as by the leader, on what this coordinator knows of the cell now.",
-			Problems:    []fault.Kind{fault.Unavailable}, Body: job.Job{},
+			Problems:    []fault.Kind{fault.Unavailable}, Body: jobInput{},
 		}, f.plan),
 		edge.Answer(edge.Route{
 			Method: http.MethodDelete, Path: oneJob, Access: edge.Write, ID: "remove-job", Tags: tags,
@@ -57,6 +57,12 @@ func jobRoutes(c Coordinator) []edge.Entry {
 			Problems: changes,
 		}, f.remove),
 	}
+}
+
+// jobInput is the body that describes a job, in the document.
+type jobInput struct {
+	job.Job
+	Status any `json:"status" doc:"Passed over, as version is: what was answered can be put back"`
 }
 
 // jobFace answers about jobs.

@@ -148,6 +148,10 @@ func TestTheDocumentHasJobsAsTheyAreWritten(t *testing.T) {
 			t.Errorf("a job has no %s: %v", key, j.Properties)
 		}
 	}
+	put := document(t).Paths.Value("/v1/jobs/{job}").Put.RequestBody.Value.Content.Get("application/json").Schema.Value
+	if put.Properties["status"] == nil || put.Properties["spec"] == nil || len(put.Required) != 0 {
+		t.Errorf("what is put is %v, %v are required", put.Properties, put.Required)
+	}
 	for _, name := range []string{"Constraint", "ConstraintInput"} {
 		s := schemas[name]
 		if s == nil || s.Value.Properties["value"] == nil || s.Value.Properties["attribute"] == nil || len(s.Value.Properties) != 3 {
