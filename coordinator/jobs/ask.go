@@ -47,8 +47,8 @@ func (b Book) Remove(ctx context.Context, name job.Name, o Options) (Outcome, er
 // wants it to, also where that was the version of a stop. The error is a fault.Conflict where the
 // version is not kept.
 func (b Book) Revert(ctx context.Context, name job.Name, version int, o Options) (Outcome, error) {
-	out, err := b.write(ctx, name, o, change(name, changeRevert, func(j *job.Job, s standing) error {
-		old, err := b.keptVersion(ctx, name, version, s)
+	out, err := b.write(ctx, name, o, change(name, changeRevert, func(j *job.Job) error {
+		old, err := b.keptVersion(ctx, name, version)
 		if err != nil {
 			return err
 		}
@@ -63,8 +63,8 @@ func (b Book) Revert(ctx context.Context, name job.Name, version int, o Options)
 // leader does about an update that has failed, with Match the version that it has decided about.
 // The errors are those of Revert, and a fault.Stale where the job has changed since.
 func (b Book) Undo(ctx context.Context, name job.Name, revision int, o Options) (Outcome, error) {
-	out, err := b.write(ctx, name, o, change(name, changeRevert, func(j *job.Job, s standing) error {
-		old, err := b.keptVersion(ctx, name, revision, s)
+	out, err := b.write(ctx, name, o, change(name, changeRevert, func(j *job.Job) error {
+		old, err := b.keptVersion(ctx, name, revision)
 		if err != nil {
 			return err
 		}
@@ -75,10 +75,10 @@ func (b Book) Undo(ctx context.Context, name job.Name, revision int, o Options) 
 }
 
 // keptVersion reads a version that is to be brought back.
-func (b Book) keptVersion(ctx context.Context, name job.Name, n int, s standing) (zkschema.Job, error) {
+func (b Book) keptVersion(ctx context.Context, name job.Name, n int) (zkschema.Job, error) {
 	v, err := b.version(ctx, name, n)
 	if errors.Is(err, keeper.ErrNoNode) {
-		return v, fault.New(fault.Conflict, "version-not-kept", "its version %d is not there: %s", n, kept(s.numbers))
+		return v, fault.New(fault.Conflict, "version-not-kept", "its version %d is not kept: nodee job history %s shows those that are", n, name)
 	}
 	return v, err
 }

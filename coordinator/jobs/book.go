@@ -167,14 +167,6 @@ func missing(name job.Name) error {
 	return fault.New(fault.NotFound, "no-such-job", "there is no job %s: nodee job list shows those there are", name)
 }
 
-// kept says which versions there are, for people.
-func kept(numbers []int) string {
-	if len(numbers) == 0 {
-		return "none is kept"
-	}
-	return fmt.Sprintf("%d to %d are kept", slices.Min(numbers), slices.Max(numbers))
-}
-
 // with returns a copy of the set with n in it.
 func with(set map[int]bool, n int) map[int]bool {
 	set = maps.Clone(set)

@@ -84,7 +84,7 @@ func reverts(d *desk) {
 	for _, n := range []int{0, 7, 99} {
 		_, err := d.Revert(d.ctx, web, n, Options{})
 		d.refused(err, fault.Conflict, "version-not-kept")
-		if !strings.Contains(err.Error(), "1 to 6 are kept") {
+		if !strings.Contains(err.Error(), "nodee job history web.borud.fbu") {
 			d.Errorf("version %d: %v", n, err)
 		}
 	}
@@ -205,6 +205,30 @@ func races(d *desk) {
 	d.stands(1+writers, 1+writers)
 }
 
+// Who is never fast enough is told so, after a bounded number of tries.
+func neverFirst(d *desk) {
+	d.put(webJob)
+	d.write(keeper.Create(d.Cell.Incarnation("n1"), nil))
+	tries := 0
+	d.trip.meet = func(_ context.Context, ops []keeper.Op) ([]int32, error, bool) {
+		if ops[0].Path != d.Cell.Job(web) && ops[0].Path != d.Cell.Policy("n1") {
+			return nil, nil, false
+		}
+		tries++
+		return nil, keeper.ErrBadVersion, true
+	}
+	_, restarted := d.Restart(d.ctx, web, Options{})
+	_, drained := d.Drain(d.ctx, "n1", time.Minute, "")
+	for _, err := range []error{restarted, drained} {
+		if d.refused(err, fault.Conflict, "busy"); !fault.RetryableOf(err) {
+			d.Errorf("%v is not retryable", err)
+		}
+	}
+	if tries != 2*attempts {
+		d.Errorf("it was tried %d times, want %d", tries, 2*attempts)
+	}
+}
+
 // A write whose answer is lost is done once, whatever became of it.
 func lostAnswers(d *desk) {
 	d.put(webJob)
@@ -250,7 +274,9 @@ func lostAnswers(d *desk) {
 		return nil, keeper.ErrUnknown
 	})
 	_, err := d.Restart(d.ctx, web, Options{})
-	d.refused(err, fault.Unavailable, "zookeeper-unavailable")
+	if d.refused(err, fault.Unavailable, "zookeeper-unavailable"); errors.Is(err, keeper.ErrUnknown) {
+		d.Errorf("%v: what was not known was found out", err)
+	}
 	d.stands(version, revision)
 }
 
@@ -318,58 +344,4 @@ func nothingThere(d *desk) {
 	}
 	_, err = d.Freeze(d.ctx, true, "")
 	d.refused(err, fault.Unavailable, "no-settings-yet")
-}
-
-func policies(d *desk) {
-	d.write(keeper.Create(d.Cell.Incarnation("n1"), nil))
-	is := func(what string, drained, eligible, deadline bool, why string) func(zkschema.Policy, error) zkschema.Policy {
-		return func(p zkschema.Policy, err error) zkschema.Policy {
-			d.Helper()
-			if err != nil || p.Drained != drained || p.Eligible != eligible || (p.Deadline != nil) != deadline || p.Why != why {
-				d.Errorf("%s: %+v, %v", what, p, err)
-			}
-			data, _, err := d.Tree.Get(d.ctx, d.Cell.Policy("n1"), nil)
-			stands, _ := zkschema.DecodePolicy(data)
-			if p.By != "" && (err != nil || !samePolicy(stands, p) || stands.By != "ann") {
-				d.Errorf("%s: what stands is %s, %v", what, data, err)
-			}
-			return p
-		}
-	}
-	is("resumed without a policy", false, true, false, "")(d.Resume(d.ctx, "n1"))
-	began := time.Now()
-	p := is("drained", true, true, true, "new disks")(d.Drain(d.ctx, "n1", time.Hour, "new disks"))
-	if p.Deadline == nil || p.Deadline.Before(began.Add(time.Hour)) || p.Deadline.After(time.Now().Add(time.Hour)) {
-		d.Errorf("the deadline is %v", p.Deadline)
-	}
-	is("ineligible while drained", true, false, true, "old disks")(d.Ineligible(d.ctx, "n1", "old disks"))
-	since := is("resumed", false, true, false, "")(d.Resume(d.ctx, "n1")).Since
-	if p := is("resumed again", false, true, false, "")(d.Resume(d.ctx, "n1")); !p.Since.Equal(since) {
-		d.Errorf("resumed again since %v, before since %v", p.Since, since)
-	}
-	d.trip.once(d.Cell.Policy("n1"), func(ctx context.Context, ops []keeper.Op) ([]int32, error) {
-		if _, err := d.trip.Tree.Apply(ctx, ops...); err != nil {
-			d.Error(err)
-		}
-		return nil, keeper.ErrUnknown
-	})
-	is("an answer is lost", true, true, true, "")(d.Drain(d.ctx, "n1", time.Minute, ""))
-}
-
-func settings(d *desk) {
-	data, err := zkschema.Settings{ID: "5f0a"}.Encode()
-	if err != nil {
-		d.Fatal(err)
-	}
-	d.write(keeper.Create(d.Cell.Settings(), data))
-	for _, freeze := range []bool{true, true, false} {
-		s, err := d.Freeze(d.ctx, freeze, "moving house")
-		if err != nil || s.Freeze != freeze || s.ID != "5f0a" || s.Why != "moving house" || s.By != "ann" {
-			d.Errorf("freeze %v: %+v, %v", freeze, s, err)
-		}
-	}
-	_, stat, err := d.Tree.Get(d.ctx, d.Cell.Settings(), nil)
-	if err != nil || stat.Version != 2 {
-		d.Errorf("they were written %d times, %v; want 2: the same again is no change", stat.Version, err)
-	}
 }

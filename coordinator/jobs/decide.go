@@ -84,13 +84,13 @@ func dropped(numbers []int, n int, pinned map[int]bool) []int {
 const maxDropped = 50
 
 // change is the wish for another content of a job that is there.
-func change(name job.Name, what string, edit func(j *job.Job, s standing) error) wish {
+func change(name job.Name, what string, edit func(*job.Job) error) wish {
 	return func(s standing) (zkschema.Job, error) {
 		if !s.exists() {
 			return zkschema.Job{}, missing(name)
 		}
 		j := s.record.Job
-		err := edit(&j, s)
+		err := edit(&j)
 		return zkschema.Job{Job: j, Change: what}, err
 	}
 }
@@ -111,7 +111,7 @@ func put(j job.Job) wish {
 
 // scale is the wish for another number of instances.
 func scale(name job.Name, count int) wish {
-	return change(name, changeScale, func(j *job.Job, _ standing) error {
+	return change(name, changeScale, func(j *job.Job) error {
 		if j.Type == job.System {
 			return fault.New(fault.Conflict, "system-job", "it is a system job: it has one instance on each node that matches; change its constraints, or the nodes")
 		}
@@ -122,7 +122,7 @@ func scale(name job.Name, count int) wish {
 
 // stop is the wish that nothing of a job runs.
 func stop(name job.Name) wish {
-	return change(name, changeStop, func(j *job.Job, _ standing) error {
+	return change(name, changeStop, func(j *job.Job) error {
 		j.Stopped = true
 		return nil
 	})
@@ -130,7 +130,7 @@ func stop(name job.Name) wish {
 
 // restart is the wish that every instance is made anew; a stopped job runs again.
 func restart(name job.Name) wish {
-	return change(name, changeRestart, func(j *job.Job, _ standing) error {
+	return change(name, changeRestart, func(j *job.Job) error {
 		j.Stopped = false
 		return nil
 	})
