@@ -180,7 +180,7 @@ type ZooKeeper struct {
 	Servers []string   `json:"servers"`
 	Session string     `json:"session" doc:"Its id, as ZooKeeper's own logs write it; empty before the first"`
 	Holder  string     `json:"holder" doc:"Who has this node's name; empty unless it is taken"`
-	Why     string     `json:"why" doc:"Why it is not connected, for people, as far as is known"`
+	Why     string     `json:"why" doc:"Why it is not connected, or does not follow what its cell assigns, for people, as far as is known"`
 }
 
 // Address is where something can be reached.

@@ -50,7 +50,7 @@ func nodePage(s api.Status, now time.Time) [][2]string {
 		{"load", strings.Trim(fmt.Sprint(m.Load), "[]")},
 	}
 	if s.Drain != nil {
-		page = slices.Insert(page, 2, [2]string{"  drained", drainPart(s.Drain)})
+		page = slices.Insert(page, 2, [2]string{"  drained", drainPart(s.Drain, now)})
 	}
 	page = append(page, zooKeeperPart(s.ZooKeeper)...)
 	if s.Coordinator.Address != "" {

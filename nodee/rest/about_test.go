@@ -56,7 +56,8 @@ func TestDrainNode(t *testing.T) {
 	if got := is[api.Status](t, f.ask(t, "POST", "/v1/node/resume", ""), 202); got.Status != "ready" || got.Drain != nil {
 		t.Errorf("%+v", got)
 	}
-	want := []string{`DrainNode "a new disk" until_reboot=true`, `DrainNode "" until_reboot=false`, "ResumeNode accept_cell=false"}
+	is[api.Status](t, f.ask(t, "POST", "/v1/node/resume?accept_cell=true", ""), 202)
+	want := []string{`DrainNode "a new disk" until_reboot=true`, `DrainNode "" until_reboot=false`, "ResumeNode accept_cell=false", "ResumeNode accept_cell=true"}
 	if calls := f.Calls(); !slices.Equal(calls, want) {
 		t.Errorf("the node was told %q, want %q", calls, want)
 	}
