@@ -31,10 +31,15 @@ const remedy = "; services run on; if this is the cell to follow, nodee resume -
 
 const unreadable = "what the node has followed cannot be read" + remedy
 
+// older tells whether a document comes before the one that is followed, of the same cell and
+// epoch: by when the place that it stands at was created, then by its version there. ZooKeeper has
+// gone back then, or a server lags behind the others, which passes.
+func older(m Memory, doc zkschema.Assignment, created int64, version int32) bool {
+	return m.Known && doc.Epoch == m.Epoch && cmp.Or(cmp.Compare(created, m.Created), cmp.Compare(version, m.Version)) < 0
+}
+
 // judge tells why a document must not be followed; "": it may be. Documents are ordered by their
-// epoch, then by when the place they stand at was created, then by their version there. One that
-// comes before what was followed is read from a ZooKeeper that has gone back, or for a moment from
-// a server that lags behind.
+// epoch, then by their age.
 func judge(m Memory, doc zkschema.Assignment, created int64, version int32) string {
 	switch {
 	case m.Unreadable:
@@ -46,7 +51,7 @@ func judge(m Memory, doc zkschema.Assignment, created int64, version int32) stri
 	case doc.Epoch < m.Epoch:
 		return fmt.Sprintf("cell changed: the assignment is of epoch %d, this node has followed epoch %d: ZooKeeper came back from an old backup, or empty",
 			doc.Epoch, m.Epoch) + remedy
-	case doc.Epoch == m.Epoch && cmp.Or(cmp.Compare(created, m.Created), cmp.Compare(version, m.Version)) < 0:
+	case older(m, doc, created, version):
 		return fmt.Sprintf("cell changed: the assignment is version %d, older than version %d, which this node has followed: ZooKeeper came back from an old backup",
 			version, m.Version) + remedy
 	}

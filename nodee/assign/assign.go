@@ -93,7 +93,8 @@ type Assigner struct {
 	file    string
 	applied int32 // the version that is applied; -1: none yet
 	refused string
-	said    string // what was logged last of that
+	behind  time.Time // since when the document is older than the one that is followed; zero: it is not
+	said    string    // what was logged last of that
 	leader  string
 	specs   *specs
 	watch   *keeper.Watch

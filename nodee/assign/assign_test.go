@@ -93,6 +93,44 @@ func TestAnotherCellIsRefused(t *testing.T) {
 	})
 }
 
+// A server that is behind the others for a moment alarms nobody; one that stays so does.
+func TestAServerThatLagsBehind(t *testing.T) {
+	bubble(t, func(h *host) {
+		one := h.web(1, 1, "10")
+		h.assign(document(1, one))
+		h.assign(document(1, one))
+		lags := func(yes bool) {
+			h.mu.Lock()
+			h.lags = yes
+			h.mu.Unlock()
+			h.link.Bump()
+		}
+		lags(true)
+		time.Sleep(10 * time.Second)
+		lags(false)
+		time.Sleep(2 * lag)
+		lags(true)
+		time.Sleep(10 * time.Second)
+		if s := h.a.State(); s.Refused != "" {
+			t.Errorf("behind for a moment: %+v", s)
+		}
+		time.Sleep(lookAgain)
+		if s := h.a.State(); !strings.Contains(s.Refused, "version 0, older than version 1") {
+			t.Errorf("behind for long: %+v", s)
+		}
+		lags(false)
+		synctest.Wait()
+		if s := h.a.State(); s.Refused != "" {
+			t.Errorf("up to date again: %+v", s)
+		}
+		h.expect("all the while", "running 1.web.borud.fbu 10 1")
+		h.stop()
+		if said := strings.Count(h.log.String(), "level=ERROR"); said != 1 {
+			t.Errorf("it was said %d times:\n%s", said, &h.log)
+		}
+	})
+}
+
 // A cell that has no id in its documents has one in its settings.
 func TestTheCellsSettingsNameIt(t *testing.T) {
 	bubble(t, func(h *host) {

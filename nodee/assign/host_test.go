@@ -35,6 +35,7 @@ type host struct {
 	log  bytes.Buffer // to be read when it has ended
 
 	mu        sync.Mutex
+	lags      bool // the server that the node reads from is behind
 	have      map[string]Have
 	changed   change.Counter
 	done      []string         // what was done to services, in order
@@ -197,7 +198,19 @@ func (h *host) Reader() (keeper.Reader, error) {
 	if h.own == nil {
 		return nil, keeper.ErrUnavailable
 	}
+	if h.lags {
+		return lagging{h.own}, nil
+	}
 	return h.own, nil
+}
+
+// lagging reads from a server that does not know of the latest change yet.
+type lagging struct{ keeper.Reader }
+
+func (l lagging) Get(ctx context.Context, path string, w *keeper.Watch) ([]byte, keeper.Stat, error) {
+	data, stat, err := l.Reader.Get(ctx, path, w)
+	stat.Version--
+	return data, stat, err
 }
 
 func (h *host) ReaderChanged() <-chan struct{} { return h.link.Changed() }

@@ -12,6 +12,11 @@ import (
 
 func (a *Assigner) documentPath() string { return a.cfg.Cell.Assignment(a.cfg.Node) }
 
+// lag is how long a server may be behind the others until it is said that ZooKeeper has gone back.
+const lag = 15 * time.Second
+
+var errBehind = errors.New("it is older than the one that is followed; the server may lag behind")
+
 // look reads what may have changed in the cell. What could not be read stays to be read.
 func (a *Assigner) look(ctx context.Context) {
 	if len(a.stale) == 0 || time.Now().Before(a.looks.at) {
@@ -66,6 +71,19 @@ func (a *Assigner) readDocument(ctx context.Context, r keeper.Reader) error {
 		if doc.Cell, err = a.cellID(ctx, r); err != nil {
 			return err
 		}
+	}
+	return a.follow(doc, stat, time.Now())
+}
+
+// follow remembers a document, if it may be followed.
+func (a *Assigner) follow(doc zkschema.Assignment, stat keeper.Stat, now time.Time) error {
+	if !older(a.memory, doc, stat.Created, stat.Version) {
+		a.behind = time.Time{}
+	} else if a.behind.IsZero() || now.Sub(a.behind) < lag {
+		if a.behind.IsZero() {
+			a.behind = now
+		}
+		return errBehind
 	}
 	a.refused = judge(a.memory, doc, stat.Created, stat.Version)
 	if a.refused != "" || a.memory.Known && a.memory.Created == stat.Created && a.memory.Version == stat.Version {
