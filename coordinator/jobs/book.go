@@ -118,7 +118,7 @@ func (b Book) read(ctx context.Context, name job.Name) (standing, error) {
 	default:
 		record, err := zkschema.DecodeJob(data)
 		if err != nil {
-			return s, err
+			return s, unreadable(err)
 		}
 		s.record, s.stat = &record, stat
 	}

@@ -319,17 +319,21 @@ func tooLarge(d *desk) {
 
 // What a newer program has written is left as it is.
 func newer(d *desk) {
-	d.write(keeper.Create(d.Cell.Job(web), []byte(`{"schema":2}`)))
-	if _, err := d.Put(d.ctx, decoded(d.T, webJob), Options{}); !errors.Is(err, zkschema.ErrNewer) {
-		d.Errorf("%v, want %v", err, zkschema.ErrNewer)
-	}
-	d.write(keeper.Create(d.Cell.Incarnation("n1"), nil), keeper.Create(d.Cell.Settings(), []byte(`{"schema":2}`)))
-	d.write(keeper.Create(d.Cell.Policy("n1"), []byte(`{"schema":2}`)))
-	if _, err := d.Resume(d.ctx, "n1"); !errors.Is(err, zkschema.ErrNewer) {
-		d.Errorf("%v, want %v", err, zkschema.ErrNewer)
-	}
-	if _, err := d.Freeze(d.ctx, true, ""); !errors.Is(err, zkschema.ErrNewer) {
-		d.Errorf("%v, want %v", err, zkschema.ErrNewer)
+	record := []byte(`{"schema":2}`)
+	d.write(keeper.Create(d.Cell.Incarnation("n1"), nil))
+	for path, ask := range map[string]func() error{
+		d.Cell.Job(web):     func() error { _, err := d.Put(d.ctx, decoded(d.T, webJob), Options{}); return err },
+		d.Cell.Policy("n1"): func() error { _, err := d.Resume(d.ctx, "n1"); return err },
+		d.Cell.Settings():   func() error { _, err := d.Freeze(d.ctx, true, ""); return err },
+	} {
+		d.write(keeper.Create(path, record))
+		err := ask()
+		if d.refused(err, fault.Conflict, "newer-schema"); !errors.Is(err, zkschema.ErrNewer) {
+			d.Errorf("%s: %v, want %v", path, err, zkschema.ErrNewer)
+		}
+		if data, _, err := d.Tree.Get(d.ctx, path, nil); err != nil || string(data) != string(record) {
+			d.Errorf("%s is %s, %v", path, data, err)
+		}
 	}
 }
 

@@ -64,7 +64,7 @@ func (b Book) policy(ctx context.Context, node string, edit func(zkschema.Policy
 		if data != nil {
 			var err error
 			if old, err = zkschema.DecodePolicy(data); err != nil {
-				return nil, unreadable(path, err)
+				return nil, unreadable(err)
 			}
 		}
 		if out = edit(old); samePolicy(out, old) {
@@ -110,7 +110,7 @@ func (b Book) Freeze(ctx context.Context, freeze bool, why string) (zkschema.Set
 		}
 		old, err := zkschema.DecodeSettings(data)
 		if err != nil {
-			return nil, unreadable(path, err)
+			return nil, unreadable(err)
 		}
 		out = old
 		if out.Freeze, out.Why = freeze, why; out.Freeze == old.Freeze && out.Why == old.Why {

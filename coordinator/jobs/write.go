@@ -193,5 +193,10 @@ func (b Book) amend(ctx context.Context, path string, decide func(data []byte) (
 	return after(last, busy())
 }
 
-// unreadable says which record could not be understood.
-func unreadable(path string, err error) error { return fmt.Errorf("%s: %w", path, err) }
+// unreadable says what to do about a record that this program does not understand.
+func unreadable(err error) error {
+	if errors.Is(err, zkschema.ErrNewer) {
+		return fault.New(fault.Conflict, "newer-schema", "%w: ask a coordinator of that version, or upgrade this one", err)
+	}
+	return err
+}

@@ -56,6 +56,13 @@ func TestPolicies(t *testing.T) {
 	if p := ask("drain?why=new+disks").Policy; p.Why != "new disks" {
 		t.Errorf("drained because %q", p.Why)
 	}
+	n := is[api.CellNode](t, f.ask(t, "POST", "/v1/nodes/n1/drain", `{"deadline":"3h","why":"said in the body"}`), 202)
+	if p := n.Policy; p.Why != "said in the body" || p.Deadline.Before(time.Now().Add(179*time.Minute)) {
+		t.Errorf("drained by a body: %+v", p)
+	}
+	faulty(t, f.ask(t, "POST", "/v1/nodes/n1/drain", `{"deadline":5,"until":"noon","why":"`+strings.Repeat("x", 201)+`"}`), "body.deadline", "body.why", "body.until")
+	faulty(t, f.ask(t, "POST", "/v1/nodes/n1/drain", `{"deadline":"soon"}`), "body.deadline")
+	refused(t, f.ask(t, "POST", "/v1/nodes/n1/drain", `{`), 400, "malformed-json")
 	if n := ask("ineligible?why=old"); n.Eligible || !n.Policy.Drained || n.Policy.Why != "old" {
 		t.Errorf("ineligible: %+v", n.Policy)
 	}

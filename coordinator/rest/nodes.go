@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/cloudname/nodee/coordinator/jobs"
 	"github.com/cloudname/nodee/internal/edge"
 	"github.com/cloudname/nodee/internal/fault"
+	"github.com/cloudname/nodee/internal/quantity"
 	"github.com/cloudname/nodee/zkschema"
 )
 
@@ -70,16 +72,40 @@ type drainIn struct {
 	NodePath
 	Reason
 	Deadline Deadline `query:"deadline" doc:"After this time what has not gone elsewhere is drained all the same; 10m if nothing is said" example:"10m"`
+	Body     *DrainNode
+}
+
+// DrainNode is what may be said in a body instead.
+type DrainNode struct {
+	Deadline string `json:"deadline,omitempty" doc:"As in the query" example:"10m"`
+	Why      string `json:"why,omitempty" maxLength:"200" doc:"As in the query"`
 }
 
 func (f nodeFace) drain(ctx context.Context, in *drainIn) (*answer[api.CellNode], error) {
-	deadline := jobs.DrainDeadline
-	if in.Deadline.given {
-		deadline = in.Deadline.after.Std()
+	deadline, why, err := in.asked()
+	if err != nil {
+		return nil, err
 	}
 	return f.decided(ctx, in.Node, func(ctx context.Context, b jobs.Book) (zkschema.Policy, error) {
-		return b.Drain(ctx, in.Node, deadline, in.Why)
+		return b.Drain(ctx, in.Node, deadline, why)
 	})
+}
+
+// asked is what the query says, and where that says nothing the body.
+func (in drainIn) asked() (deadline time.Duration, why string, _ error) {
+	said := in.Deadline
+	if in.Body == nil {
+		in.Body = &DrainNode{}
+	}
+	if text := in.Body.Deadline; text != "" && !said.given {
+		if err := said.UnmarshalText([]byte(text)); err != nil {
+			return 0, "", fault.Fields("cannot drain the node "+in.Node, []fault.Field{{Location: "body.deadline", Message: err.Error(), Value: text}})
+		}
+	}
+	if !said.given {
+		said.after = quantity.Duration(jobs.DrainDeadline)
+	}
+	return said.after.Std(), cmp.Or(in.Why, in.Body.Why), nil
 }
 
 func (f nodeFace) resume(ctx context.Context, in *NodePath) (*answer[api.CellNode], error) {

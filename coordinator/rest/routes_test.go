@@ -120,7 +120,7 @@ func TestTheDocumentTellsWhatCanBeAsked(t *testing.T) {
 		{"POST", "/v1/jobs/{job}/scale", "job If-Match wait", "200 202 400 401 403 404 409 412 413 415 422 503 504 default"},
 		{"DELETE", "/v1/jobs/{job}", "job If-Match wait", "204 401 403 404 409 412 413 422 503 504 default"},
 		{"POST", "/v1/jobs/{job}/pause", "job", "401 403 422 501 default"},
-		{"POST", "/v1/nodes/{node}/drain", "node why deadline", "202 401 403 404 409 422 503 default"},
+		{"POST", "/v1/nodes/{node}/drain", "node why deadline", "202 400 401 403 404 409 413 415 422 503 default"},
 		{"PATCH", "/v1/cell", "", "200 400 401 403 409 413 415 422 503 default"},
 		{"GET", "/v1/events", "Last-Event-ID since limit job node", "200 401 403 422 default"},
 		{"GET", "/v1/resolve/{expression}", "expression client", "200 401 403 422 503 default"},
