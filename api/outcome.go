@@ -18,7 +18,8 @@ func (j Job) Outcome(version int) (ended bool, failure string) {
 	}
 	d := s.Deployment
 	done := d != nil && d.Revision == s.Revision && d.Status == "done"
-	return done && s.Status == JobRunning && s.Running == s.Desired, ""
+	// A deployment that was done before says nothing of instances that were added since.
+	return done && s.Status == JobRunning && s.Running == s.Desired && s.Healthy == s.Desired, ""
 }
 
 // superseded says what has come after a version before that was there.

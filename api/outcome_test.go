@@ -10,10 +10,12 @@ import (
 func TestOutcome(t *testing.T) {
 	done := &DeploymentBrief{Revision: 4, Status: "done"}
 	status := func(s string, desired, running int, d *DeploymentBrief) JobStatus {
-		return JobStatus{Status: s, Desired: desired, Running: running, Revision: 4, Deployment: d, Why: "because", By: "ann", Change: "put"}
+		return JobStatus{Status: s, Desired: desired, Running: running, Healthy: running, Revision: 4, Deployment: d, Why: "because", By: "ann", Change: "put"}
 	}
 	reverted := status(JobUpdating, 3, 3, nil)
 	reverted.Change = "revert"
+	unwell := status(JobRunning, 3, 3, done)
+	unwell.Healthy = 2
 	removed := status(JobStopped, 0, 0, nil)
 	removed.Removed = true
 	for name, tt := range map[string]struct {
@@ -30,6 +32,7 @@ func TestOutcome(t *testing.T) {
 		"it is being changed":                               {4, false, status(JobUpdating, 3, 3, &DeploymentBrief{Revision: 4, Status: "running"}), false, ""},
 		"there is no node for one: that may come":           {4, false, status(JobPending, 3, 2, done), false, ""},
 		"more run than are wanted, as when it shrinks":      {4, false, status(JobRunning, 3, 4, done), false, ""},
+		"one of them is not healthy, as when it grows":      {4, false, unwell, false, ""},
 		"it has failed":                                     {4, false, status(JobFailed, 3, 3, nil), true, "has failed: because"},
 		"it is being stopped":                               {4, true, status(JobStopping, 0, 1, done), false, ""},
 		"it is stopped, though a copy still runs somewhere": {4, true, status(JobStopped, 0, 1, done), false, ""},
