@@ -24,7 +24,19 @@ type Server struct {
 	sessions map[int64]*session
 	nextID   int64
 	watching map[watched]map[watcher]struct{}
+	observe  func(Change)
 }
+
+// Change is what a session has changed, all at once.
+type Change struct {
+	Session  int64
+	Ops      []keeper.Op // as they were asked for, checks too; where a session has ended, the deletions of what was its own
+	Versions []int32     // as Apply returns them
+}
+
+// Observe has see called with each change of the tree, in their order, before anybody else learns
+// of it. It must not ask the server anything. Call it before there are sessions.
+func (s *Server) Observe(see func(Change)) { s.observe = see }
 
 // New makes an empty tree.
 func New() *Server {
@@ -105,7 +117,7 @@ func (s *Server) drop(id int64) {
 	t := s.begin(id)
 	for _, path := range s.root.owned("", id) {
 		// Nothing is below an ephemeral node, so nothing can keep it.
-		_ = t.delete(path, keeper.AnyVersion)
+		_, _ = t.do(keeper.Delete(path, keeper.AnyVersion))
 	}
 	t.commit()
 }

@@ -3,6 +3,8 @@ package memory_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -73,6 +75,40 @@ func TestFaultsOnDemand(t *testing.T) {
 		k.Heal()
 		if err := context.Cause(s.Context()); !errors.Is(err, keeper.ErrExpired) {
 			t.Errorf("healed, the session is over because of %v; want ErrExpired", err)
+		}
+	})
+}
+
+// Who observes sees what was done, in order, also what ended with a session, and nothing that
+// was refused.
+func TestObserve(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := memory.New()
+		var seen []string
+		server.Observe(func(c memory.Change) {
+			for i, o := range c.Ops {
+				seen = append(seen, fmt.Sprint(c.Session, " ", o, ": ", c.Versions[i]))
+			}
+		})
+		s, err := server.Keeper(time.Minute).Open(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		id := s.Info().ID
+		for _, ops := range [][]keeper.Op{
+			{keeper.Create("/a", nil), keeper.CreateEphemeral("/e", nil)},
+			{keeper.Set("/a", nil, 0), keeper.Delete("/none", 0)},
+			{keeper.Check("/e", 0), keeper.Set("/a", nil, 0)},
+		} {
+			_, _ = s.Apply(t.Context(), ops...)
+		}
+		s.Close()
+		want := []string{
+			fmt.Sprint(id, " create /a: 0"), fmt.Sprint(id, " create ephemeral /e: 0"),
+			fmt.Sprint(id, " check /e at version 0: 0"), fmt.Sprint(id, " set /a at version 0: 1"), fmt.Sprint(id, " delete /e: 0"),
+		}
+		if !slices.Equal(seen, want) {
+			t.Errorf("seen %q\nwant %q", seen, want)
 		}
 	})
 }

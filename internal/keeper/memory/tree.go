@@ -68,11 +68,12 @@ type transaction struct {
 	change  int64
 	undoing []func()
 	events  []watched
+	done    Change
 }
 
 func (s *Server) begin(session int64) *transaction {
 	s.changes++
-	return &transaction{server: s, session: session, change: s.changes}
+	return &transaction{server: s, session: session, change: s.changes, done: Change{Session: session}}
 }
 
 // undo takes everything back.
@@ -84,6 +85,9 @@ func (t *transaction) undo() {
 
 // commit tells who watches.
 func (t *transaction) commit() {
+	if t.server.observe != nil && len(t.done.Ops) > 0 {
+		t.server.observe(t.done)
+	}
 	for _, k := range t.events {
 		t.server.fire(k)
 	}
@@ -106,20 +110,23 @@ func (s *Server) apply(session int64, ops []keeper.Op, versions []int32) error {
 }
 
 // do does one operation and returns the version that the node has then.
-func (t *transaction) do(o keeper.Op) (int32, error) {
+func (t *transaction) do(o keeper.Op) (version int32, err error) {
 	switch o.Kind {
 	case keeper.KindCreate:
-		return 0, t.create(o.Path, o.Data, 0)
+		err = t.create(o.Path, o.Data, 0)
 	case keeper.KindCreateEphemeral:
-		return 0, t.create(o.Path, o.Data, t.session)
+		err = t.create(o.Path, o.Data, t.session)
 	case keeper.KindSet:
-		return t.set(o.Path, o.Data, o.Version)
+		version, err = t.set(o.Path, o.Data, o.Version)
 	case keeper.KindDelete:
-		return 0, t.delete(o.Path, o.Version)
+		err = t.delete(o.Path, o.Version)
 	default:
-		_, err := t.at(o.Path, o.Version)
-		return 0, err
+		_, err = t.at(o.Path, o.Version)
 	}
+	if err == nil {
+		t.done.Ops, t.done.Versions = append(t.done.Ops, o), append(t.done.Versions, version)
+	}
+	return version, err
 }
 
 // at returns the node at path if it has the version.
