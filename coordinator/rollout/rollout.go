@@ -41,6 +41,7 @@ type Step struct {
 func Plan(now time.Time, u job.Update, instances []Instance) Step {
 	step := Step{Done: true}
 	var ready []Instance
+	down := 0 // not changed yet, and not healthy either
 	for _, i := range instances {
 		why, until := overdue(now, u, i)
 		if why != "" {
@@ -53,16 +54,36 @@ func Plan(now time.Time, u job.Update, instances []Instance) Step {
 		case i.Current:
 			step.InFlight++
 			step.lookAt(settlesAt(u, i))
-		case i.Ready && !i.Nowhere && !i.Held:
-			ready = append(ready, i)
+		case i.Nowhere || i.Held:
+		default:
+			if i.Healthy.IsZero() {
+				down++
+			}
+			if i.Ready {
+				ready = append(ready, i)
+			}
 		}
 		step.Done = false
 	}
 	slices.SortStableFunc(ready, unhealthyFirst)
-	for _, i := range ready[:min(len(ready), max(0, u.MaxParallel-step.InFlight))] {
-		step.Change = append(step.Change, i.Number)
-	}
+	step.change(ready, max(0, u.MaxParallel-step.InFlight), down)
 	return step
+}
+
+// change takes as many of those that are ready as may be changed. What does nothing for anyone, such as
+// what an earlier update has left, counts like what is on its way as long as others are healthy:
+// while it waits for its artifact none of those is taken in its place.
+func (s *Step) change(ready []Instance, most, down int) {
+	for _, i := range ready {
+		healthy := !i.Healthy.IsZero()
+		if len(s.Change) == most || healthy && down >= most {
+			return
+		}
+		if healthy {
+			down++
+		}
+		s.Change = append(s.Change, i.Number)
+	}
 }
 
 // overdue says why an instance makes the update fail; and until when it has time, should it have
