@@ -35,7 +35,7 @@ const unreadable = "what the node has followed cannot be read" + remedy
 // epoch: by when the place that it stands at was created, then by its version there. ZooKeeper has
 // gone back then, or a server lags behind the others, which passes.
 func older(m Memory, doc zkschema.Assignment, created int64, version int32) bool {
-	return m.Known && doc.Epoch == m.Epoch && cmp.Or(cmp.Compare(created, m.Created), cmp.Compare(version, m.Version)) < 0
+	return m.Known && (m.Cell == "" || m.Cell == doc.Cell) && doc.Epoch == m.Epoch && cmp.Or(cmp.Compare(created, m.Created), cmp.Compare(version, m.Version)) < 0
 }
 
 // judge tells why a document must not be followed; "": it may be. Documents are ordered by their

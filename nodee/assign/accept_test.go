@@ -48,6 +48,32 @@ func TestJudge(t *testing.T) {
 	}
 }
 
+// Only what a server that lags behind could show is waited for; another cell is refused at once.
+func TestOlder(t *testing.T) {
+	followed := Memory{Known: true, Cell: "a", Epoch: 5, Created: 100, Version: 7}
+	for name, c := range map[string]struct {
+		memory  Memory
+		cell    string
+		epoch   int32
+		created int64
+		version int32
+		want    bool
+	}{
+		"the same":                          {followed, "a", 5, 100, 7, false},
+		"a lower version":                   {followed, "a", 5, 100, 6, true},
+		"a higher one that stood before it": {followed, "a", 5, 99, 9, true},
+		"one that was made anew":            {followed, "a", 5, 101, 0, false},
+		"of another cell":                   {followed, "b", 5, 100, 6, false},
+		"of a lower epoch":                  {followed, "a", 4, 100, 6, false},
+		"of a higher epoch":                 {followed, "a", 6, 100, 6, false},
+		"when nothing was followed":         {Memory{Created: 100, Version: 7}, "a", 0, 99, 0, false},
+	} {
+		if got := older(c.memory, zkschema.Assignment{Cell: c.cell, Epoch: c.epoch}, c.created, c.version); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
 func TestMemoryIsReadBack(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "assignment.json")
 	if m, err := readMemory(file); err != nil || !reflect.DeepEqual(m, Memory{}) {
