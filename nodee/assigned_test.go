@@ -180,8 +180,14 @@ func TestAnAssignedSpecThatCannotBeUsed(t *testing.T) {
 	if err != nil || s.State != "running" || !strings.Contains(s.Why, "what the cell wants of it now cannot be done") || !strings.Contains(u.Why, "spec.user: there is no user no-such-user") {
 		t.Errorf("%+v, %v; reported %s", s, err, u.Why)
 	}
+	if f := a.Status().Features["assignment"]; !strings.Contains(f, "cannot be done of 1 of its services, the first is "+web) {
+		t.Errorf("the node's status says %q", f)
+	}
 	c.assign(nil, c.unit(web, 3, sleeps))
 	c.until("reverted", web, runs(3))
+	if f, told := a.Status().Features["assignment"]; told {
+		t.Errorf("reverted, the node's status says %q", f)
+	}
 }
 
 // A local service keeps the name; both are named by why, and the cell's comes when it is gone.

@@ -71,7 +71,7 @@ func (a *Agent) features() map[string]string {
 	}
 	if a.assigned != nil {
 		if units := a.assigned.State().Units; len(units) > 0 {
-			f["assignment"] = fmt.Sprintf("%d services of the cell cannot be as it wants, the first is %s: %s", len(units), units[0].Name, units[0].Why)
+			f["assignment"] = fmt.Sprintf("what the cell wants cannot be done of %d of its services, the first is %s: %s", len(units), units[0].Name, units[0].Why)
 		}
 	}
 	return f

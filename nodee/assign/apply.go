@@ -39,7 +39,10 @@ func (a *Assigner) apply(ctx context.Context, fetch bool) {
 		}
 	}
 	a.forgive(doc.Units, p)
-	a.specs.sweep(doc.Units)
+	if !a.swept {
+		a.specs.sweep(doc.Units)
+		a.swept = true
+	}
 	a.blocked, a.waits, a.applied = p.Conflicts, p.Waits, a.memory.Version
 }
 

@@ -97,6 +97,7 @@ type Assigner struct {
 	said    string    // what was logged last of that
 	leader  string
 	specs   *specs
+	swept   bool // of specs that the document does not name
 	watch   *keeper.Watch
 	stale   map[string]bool // paths to read
 	looks   attempt         // at them

@@ -94,7 +94,7 @@ func (a *Assigner) follow(doc zkschema.Assignment, stat keeper.Stat, now time.Ti
 		a.refused = err.Error()
 		return err
 	}
-	a.memory = m
+	a.memory, a.swept = m, false
 	clear(a.tries) // what failed may be told otherwise now
 	return nil
 }
