@@ -145,7 +145,7 @@ that are not assigned any more are stopped then.`,
 			return show(a, got, err, func(s api.Status) error {
 				text := ""
 				if s.Drain != nil {
-					text = "; the cell's policy still drains it, " + drainPart(s.Drain, time.Now())
+					text = "; the cell's policy still drains it, " + drainPart(s.Drain)
 				}
 				return a.say("%s is %s; services: %s%s\n", s.Node.Name, s.Status, countsText(s.Services), text)
 			})
@@ -156,7 +156,7 @@ that are not assigned any more are stopped then.`,
 }
 
 // drainPart tells of the drain of a node.
-func drainPart(d *api.NodeDrain, now time.Time) string {
+func drainPart(d *api.NodeDrain) string {
 	text := fmt.Sprintf("since %s", clock(d.Since))
 	if d.By != "" {
 		text += ", by " + d.By
@@ -166,9 +166,6 @@ func drainPart(d *api.NodeDrain, now time.Time) string {
 	}
 	if d.Policy {
 		text += ", until nodee node resume"
-	}
-	if now.Before(d.Deadline) {
-		text += fmt.Sprintf(" (services of jobs have until %s to be moved)", clock(d.Deadline))
 	}
 	return withReason(text, d.Why)
 }

@@ -50,7 +50,7 @@ func nodePage(s api.Status, now time.Time) [][2]string {
 		{"load", strings.Trim(fmt.Sprint(m.Load), "[]")},
 	}
 	if s.Drain != nil {
-		page = slices.Insert(page, 2, [2]string{"  drained", drainPart(s.Drain, now)})
+		page = slices.Insert(page, 2, drainRows(s, now)...)
 	}
 	page = append(page, zooKeeperPart(s.ZooKeeper)...)
 	if s.Coordinator.Address != "" {
@@ -63,6 +63,15 @@ func nodePage(s api.Status, now time.Time) [][2]string {
 		page = append(page, [2]string{strings.ReplaceAll(name, "_", " "), s.Features[name]})
 	}
 	return page
+}
+
+// drainRows tell of the drain of a node, and how long those services run on that may be moved first.
+func drainRows(s api.Status, now time.Time) [][2]string {
+	rows := [][2]string{{"  drained", drainPart(s.Drain)}}
+	if s.ZooKeeper.State != "off" && now.Before(s.Drain.Deadline) {
+		rows = append(rows, [2]string{"  of jobs", "run on until they are moved, or until " + clock(s.Drain.Deadline)})
+	}
+	return rows
 }
 
 // pidsText names the daemon's process, and the one to signal.
