@@ -73,9 +73,13 @@ func late(limit time.Duration, what string, j api.Job) error {
 	return fault.New(fault.Timeout, "timeout", "%s within %s, and goes on%s", what, quantity.Duration(limit), why)
 }
 
-// again is the least time between two looks at a job that somebody waits for: whoever changes
-// which job, there is only one signal.
-const again = 50 * time.Millisecond
+const (
+	// gap is the least time between two looks at a job that somebody waits for: whichever job
+	// changes, there is only one signal.
+	gap = 50 * time.Millisecond
+	// lookAgain is the longest: time alone may have brought the end.
+	lookAgain = time.Second
+)
 
 // watch looks at a job now and whenever it may have changed, until look says that this is the end.
 // After the limit it looks a last time, and tells whether that was the end.
@@ -87,7 +91,7 @@ func (f jobFace) watch(ctx context.Context, limit time.Duration, name job.Name, 
 		if end, err := look(f.Job(name)); end || err != nil {
 			return true, err
 		}
-		if !either(limited, changed) || !either(limited, time.After(again)) {
+		if !idle(limited, changed) {
 			break
 		}
 	}
@@ -97,12 +101,21 @@ func (f jobFace) watch(ctx context.Context, limit time.Duration, name job.Name, 
 	return look(f.Job(name))
 }
 
-// either waits for c, and tells whether that came before the end of ctx.
-func either[T any](ctx context.Context, c <-chan T) bool {
+// idle waits until there may be something new; false: ctx has ended.
+func idle(ctx context.Context, changed <-chan struct{}) bool {
+	timer := time.NewTimer(gap)
+	defer timer.Stop()
 	select {
-	case <-c:
-		return true
 	case <-ctx.Done():
 		return false
+	case <-timer.C:
 	}
+	timer.Reset(lookAgain - gap)
+	select {
+	case <-ctx.Done():
+		return false
+	case <-changed:
+	case <-timer.C:
+	}
+	return true
 }
