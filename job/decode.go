@@ -14,10 +14,10 @@ import (
 // later are the types whose meaning is settled, and which are refused until they are built.
 var later = []string{"batch", "periodic"}
 
-const (
-	maxCount = 1_000_000
-	maxCPU   = 4096 // cores of one instance
-)
+// MaxCount is how many instances a job can have, and the least number that none of them has.
+const MaxCount = 1_000_000
+
+const maxCPU = 4096 // cores of one instance
 
 // Decode reads a job, fills in the defaults and checks all that can be checked without knowing
 // the cell. The error is fault.Malformed when data is not of the format at all; otherwise
@@ -93,7 +93,7 @@ func readType(r *document.Reader, j *Job) {
 		}
 	}
 	j.Type = Type(kind)
-	r.Whole("count", &j.Count, 0, maxCount)
+	r.Whole("count", &j.Count, 0, MaxCount)
 	if j.Type != System {
 		return
 	}
@@ -113,10 +113,10 @@ func readSpec(r *document.Reader, into *service.Spec) {
 
 func readUpdate(r *document.Reader, j *Job) {
 	u := &j.Update
-	r.Whole("max_parallel", &u.MaxParallel, 1, maxCount)
+	r.Whole("max_parallel", &u.MaxParallel, 1, MaxCount)
 	r.Duration("min_healthy", &u.MinHealthy)
 	r.Duration("healthy_deadline", &u.HealthyDeadline)
-	r.Whole("canary", &u.Canary, 0, maxCount)
+	r.Whole("canary", &u.Canary, 0, MaxCount)
 	r.Truth("auto_revert", &u.AutoRevert)
 	r.Finish()
 	if u.HealthyDeadline <= u.MinHealthy {

@@ -15,6 +15,7 @@ type model struct {
 	record   zkschema.Node
 	there    bool // has a session
 	deaf     bool // is there, and does and reports nothing
+	own      bool // drains by itself
 	units    map[string]*modelUnit
 	local    []zkschema.Unit
 	fetching map[string]time.Time // until when; zero: it is there
@@ -92,7 +93,7 @@ func (w *world) live(m *model) {
 func (w *world) obey(m *model) {
 	d, named := w.documents[m.name], map[string]bool{}
 	m.applied = w.versions[m.name]
-	if m.record.Status = "ready"; d.Drain != nil {
+	if m.record.Status = "ready"; d.Drain != nil || m.own {
 		m.record.Status = "draining"
 	}
 	for _, a := range d.Units {

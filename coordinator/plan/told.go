@@ -8,6 +8,7 @@ import (
 	"unique"
 
 	"github.com/cloudname/nodee/internal/fault"
+	"github.com/cloudname/nodee/job"
 	"github.com/cloudname/nodee/runtime/service"
 	"github.com/cloudname/nodee/zkschema"
 )
@@ -52,8 +53,12 @@ func parseUnits(units []zkschema.AssignedUnit) ([]assignedUnit, error) {
 	out := make([]assignedUnit, 0, len(units))
 	for _, u := range units {
 		coordinate, err := service.ParseCoordinate(u.Name)
-		if err == nil && u.Kind != zkschema.KindService {
+		switch {
+		case err != nil:
+		case u.Kind != zkschema.KindService:
 			err = fault.New(fault.Unsupported, "unknown-kind", "it assigns %s, which is a %s", u.Name, u.Kind)
+		case coordinate.Instance >= job.MaxCount:
+			err = fault.New(fault.Invalid, "instance-out-of-range", "it assigns %s: no job has an instance of that number", u.Name)
 		}
 		if err != nil {
 			return nil, err
@@ -148,8 +153,8 @@ func (c *Cell) report(n *node, units []zkschema.Unit, answers bool, now time.Tim
 		case u.Owner == localOwner && err == nil:
 			local = append(local, localOf(coordinate, u))
 		case u.Owner == localOwner: // nothing that could be in an instance's way
-		case err != nil || u.Kind != zkschema.KindService:
-			strangers++ // of a kind, or with a name, that nobody here knows
+		case err != nil || u.Kind != zkschema.KindService || coordinate.Instance >= job.MaxCount:
+			strangers++ // of a kind, or with a name, that no job here has
 		default:
 			k := c.copy(coordinate, n)
 			if named[k] = true; !k.of.of.known() {

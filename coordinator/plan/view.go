@@ -242,6 +242,21 @@ func (c *Cell) Instance(of service.Coordinate, now time.Time) (Instance, bool) {
 	return c.instanceView(e, of.Instance, now), true
 }
 
+// On lists the nodes that an instance was given to, by name.
+func (c *Cell) On(of service.Coordinate) (nodes []string) {
+	e := c.jobs[job.NameOf(of)]
+	if e == nil || e.instances[of.Instance] == nil {
+		return nil
+	}
+	for _, k := range e.instances[of.Instance].copies {
+		if k.assigned {
+			nodes = append(nodes, k.on.name)
+		}
+	}
+	slices.Sort(nodes)
+	return nodes
+}
+
 func (c *Cell) instanceView(e *entry, number int32, now time.Time) Instance {
 	v := Instance{Coordinate: e.name.Instance(number), Copies: []Copy{}, Waits: c.waits(e, number, now)}
 	i := e.instances[number]

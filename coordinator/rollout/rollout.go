@@ -38,10 +38,14 @@ type Step struct {
 }
 
 // Plan says what may be done now with the instances of a job, which come by number.
+//
+// Changed first is what does nothing for anyone. A healthy one is changed only while fewer than
+// max_parallel are in flight or not healthy yet, whichever revision these are of: who was made
+// unhealthy by an update before this one still counts.
 func Plan(now time.Time, u job.Update, instances []Instance) Step {
 	step := Step{Done: true}
-	var ready []Instance
-	down := 0 // not changed yet, and not healthy either
+	var healthy, unhealthy []int32 // that can be changed
+	down := 0                      // not current, not healthy, and not beyond reach
 	for _, i := range instances {
 		why, until := overdue(now, u, i)
 		if why != "" {
@@ -55,35 +59,24 @@ func Plan(now time.Time, u job.Update, instances []Instance) Step {
 			step.InFlight++
 			step.lookAt(settlesAt(u, i))
 		case i.Nowhere || i.Held:
-		default:
-			if i.Healthy.IsZero() {
-				down++
-			}
-			if i.Ready {
-				ready = append(ready, i)
+		case !i.Healthy.IsZero() && i.Ready:
+			healthy = append(healthy, i.Number)
+		case i.Healthy.IsZero():
+			if down++; i.Ready {
+				unhealthy = append(unhealthy, i.Number)
 			}
 		}
 		step.Done = false
 	}
-	slices.SortStableFunc(ready, unhealthyFirst)
-	step.change(ready, max(0, u.MaxParallel-step.InFlight), down)
+	step.Change = slices.Concat(
+		first(unhealthy, u.MaxParallel-step.InFlight),
+		first(healthy, u.MaxParallel-step.InFlight-down))
 	return step
 }
 
-// change takes as many of those that are ready as may be changed. What does nothing for anyone, such as
-// what an earlier update has left, counts like what is on its way as long as others are healthy:
-// while it waits for its artifact none of those is taken in its place.
-func (s *Step) change(ready []Instance, most, down int) {
-	for _, i := range ready {
-		healthy := !i.Healthy.IsZero()
-		if len(s.Change) == most || healthy && down >= most {
-			return
-		}
-		if healthy {
-			down++
-		}
-		s.Change = append(s.Change, i.Number)
-	}
+// first returns at most n of the numbers.
+func first(numbers []int32, n int) []int32 {
+	return numbers[:min(len(numbers), max(0, n))]
 }
 
 // overdue says why an instance makes the update fail; and until when it has time, should it have
@@ -122,15 +115,4 @@ func (s *Step) lookAt(at time.Time) {
 	if !at.IsZero() && (s.Next.IsZero() || at.Before(s.Next)) {
 		s.Next = at
 	}
-}
-
-// unhealthyFirst changes first what does nothing for anyone.
-func unhealthyFirst(a, b Instance) int {
-	if a.Healthy.IsZero() == b.Healthy.IsZero() {
-		return 0
-	}
-	if a.Healthy.IsZero() {
-		return -1
-	}
-	return 1
 }
