@@ -153,10 +153,18 @@ func TestAWaitEndsWithTheDaemon(t *testing.T) {
 		{"PUT", "?wait=1h", webJob}, {"POST", "/stop?wait=1h", ""}, {"DELETE", "?wait=1h", ""},
 	} {
 		ctx, cancel := context.WithCancelCause(t.Context())
-		time.AfterFunc(20*time.Millisecond, func() { cancel(edge.ErrStopping) })
+		before := c.CaughtUp()
+		var stops sync.WaitGroup
+		stops.Go(func() {
+			for c.CaughtUp() == before && t.Context().Err() == nil {
+				time.Sleep(time.Millisecond)
+			}
+			cancel(edge.ErrStopping)
+		})
 		r := httptest.NewRequestWithContext(ctx, tt.method, "http://localhost"+webPath+tt.url, strings.NewReader(tt.body))
 		w := httptest.NewRecorder()
 		resttest.Handler(c, "never").ServeHTTP(w, r)
+		stops.Wait()
 		res := response{w.Result(), w.Body.String()}
 		res.Request = r
 		if p := refused(t, res, 503, "interrupted"); p.Job != nil || !strings.Contains(p.Detail, "shutting down") {
