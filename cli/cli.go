@@ -72,7 +72,6 @@ func (a *app) root() *cobra.Command {
 		&cobra.Group{ID: groupClients, Title: "Ask a node:"},
 		&cobra.Group{ID: groupCell, Title: "Ask a coordinator:"},
 		&cobra.Group{ID: groupLocal, Title: "Of the binary itself:"},
-		&cobra.Group{ID: groupLater, Title: "Not built yet:"},
 	)
 	for _, d := range a.Daemons {
 		add(root, groupDaemons, local(d))
@@ -80,7 +79,6 @@ func (a *app) root() *cobra.Command {
 	add(root, groupClients, a.artifact(), a.service(), a.status(), a.why(), a.resolve(), a.drain(), a.resume(), a.leave(), a.upgrade())
 	add(root, groupCell, a.job(), a.cellNode(), a.cell())
 	add(root, groupLocal, local(configCommand()), local(a.version()), local(completion()))
-	add(root, groupLater, later()...)
 	help := &cobra.Command{Use: "help [COMMAND]", Short: "Show what a command does", GroupID: groupLocal, RunE: showHelp}
 	root.SetHelpCommand(help)
 	completeChoices(root)
@@ -93,7 +91,6 @@ const (
 	groupClients = "clients"
 	groupCell    = "cell"
 	groupLocal   = "local"
-	groupLater   = "later"
 )
 
 func add(to *cobra.Command, group string, commands ...*cobra.Command) {

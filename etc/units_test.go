@@ -58,6 +58,21 @@ func TestServicesOutliveTheUnit(t *testing.T) {
 	}
 }
 
+// A coordinator is beside the agent, not under it: neither's end is the other's.
+func TestTheCoordinatorStandsAlone(t *testing.T) {
+	u := readUnit(t, "nodee-coordinator.service")
+	for key, want := range map[string]string{
+		"Type": "notify", "ExecStart": "/usr/bin/nodee coordinator", "Restart": "always", "RestartPreventExitStatus": "2 4", "EnvironmentFile": "-/etc/default/nodee",
+	} {
+		u.is(t, "Service", key, want)
+	}
+	for key, values := range u["Unit"] {
+		if strings.Contains(strings.Join(values, " "), "nodee.service") {
+			t.Errorf("%s ties it to nodee.service", key)
+		}
+	}
+}
+
 // Only the host's shutdown stops the unit that drains, and the daemon is there then.
 func TestTheDrainIsBoundToTheShutdown(t *testing.T) {
 	u := readUnit(t, "nodee-drain.service")
@@ -130,7 +145,7 @@ func TestSystemdReadsTheUnits(t *testing.T) {
 	}
 	dir := t.TempDir()
 	args := []string{"verify"}
-	for _, name := range []string{"nodee.service", "nodee-drain.service"} {
+	for _, name := range []string{"nodee.service", "nodee-drain.service", "nodee-coordinator.service"} {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)

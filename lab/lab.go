@@ -1,6 +1,6 @@
 // Package lab is a node with everything around it that a person needs for a first try, in
-// one process: the agent, a cell of its own on the keeper in memory, and a repository with a
-// demo artifact on the loopback. It is what nodee dev runs.
+// one process: the agent, a coordinator, a cell of their own on the keeper in memory, and a
+// repository with a demo artifact on the loopback. It is what nodee dev runs.
 //
 // Dev owns every goroutine that it starts, through a group. It refuses to leave anything
 // running when it ends, unless it is asked to.
@@ -13,15 +13,16 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/cloudname/nodee/api"
+	"github.com/cloudname/nodee/coordinator"
 	"github.com/cloudname/nodee/internal/caller"
 	"github.com/cloudname/nodee/internal/group"
-	"github.com/cloudname/nodee/internal/keeper"
-	"github.com/cloudname/nodee/internal/keeper/memory"
 	"github.com/cloudname/nodee/internal/settings"
 	"github.com/cloudname/nodee/nodee"
+	"github.com/cloudname/nodee/nodee/store"
 	"github.com/cloudname/nodee/runtime/service"
 )
 
@@ -46,55 +47,78 @@ const repositoryDir = "repository"
 
 // Dev runs until ctx ends, then stops every service of the node unless Keep is set.
 func Dev(ctx context.Context, o Options) (err error) {
-	repo, err := openRepository(ctx, filepath.Join(o.Settings.Prefix, repositoryDir))
-	if err != nil {
+	l := &lab{Options: o, cell: o.cell(), ended: make(chan struct{})}
+	if l.repo, err = openRepository(ctx, filepath.Join(o.Settings.Prefix, repositoryDir)); err != nil {
 		return err
 	}
-	o.Settings.Repositories = append(o.Settings.Repositories, repo.settings())
-	agent, err := nodee.New(ctx, nodee.Config{Settings: o.Settings, Version: o.Version, Log: o.Log, Keeper: o.keeper(), LeaveOnExit: !o.Keep})
-	if err != nil {
-		return errors.Join(err, repo.close())
+	l.Settings.Repositories = append(l.Settings.Repositories, l.repo.settings())
+	if err := l.open(ctx); err != nil {
+		return errors.Join(err, l.repo.close())
 	}
-	defer func() { err = errors.Join(err, agent.Close(ctx)) }()
+	defer func() { err = errors.Join(err, l.coordinator.Close(), l.agent.Close(ctx)) }()
 	// The agent outlives ctx, to stop what runs.
 	g := group.New(context.WithoutCancel(ctx))
-	g.Go("agent", agent.Run)
-	g.Go("demo repository", repo.serve)
-	g.Go("demo", func(alive context.Context) error {
-		return errors.Join(o.show(ctx, alive, agent, repo), o.end(alive, agent))
-	})
+	g.Go("agent", l.agent.Run)
+	g.Go("demo repository", l.repo.serve)
+	g.Aside("coordinator", func(alive context.Context) error { return l.coordinate(ctx, alive) })
+	g.Go("demo", func(alive context.Context) error { return errors.Join(l.show(ctx, alive), l.end(alive)) })
 	return g.Wait()
 }
 
-// keeper is the cell's: one in memory, unless somebody wants to try a real ZooKeeper.
-func (o Options) keeper() keeper.Keeper {
-	z := o.Settings.ZooKeeper
-	if len(z.Servers) > 0 {
-		return nil
-	}
-	return memory.New().Keeper(z.SessionTimeout.Std())
+// lab is what Dev runs.
+type lab struct {
+	Options
+	cell        cell
+	repo        *repository
+	agent       *nodee.Agent
+	coordinator *coordinator.Coordinator
+	ended       chan struct{} // closed when the coordinator has
 }
 
-// show starts the demo, tells about it and waits for the end of ctx, or of the agent.
-func (o Options) show(ctx, alive context.Context, agent *nodee.Agent, repo *repository) error {
+// open makes the daemons. On an error none is left.
+func (l *lab) open(ctx context.Context) (err error) {
+	l.agent, err = nodee.New(ctx, nodee.Config{
+		Settings: l.Settings, Version: l.Version, Log: l.Log, Keeper: l.cell.keeper(), LeaveOnExit: !l.Keep, NewCell: l.cell.inMemory(),
+	})
+	if err != nil {
+		return err
+	}
+	l.coordinator, err = coordinator.New(ctx, coordinator.Config{Settings: l.Settings, Version: l.Version, Log: l.Log, Keeper: l.cell.keeper()})
+	if err != nil {
+		return errors.Join(err, l.agent.Close(ctx))
+	}
+	return nil
+}
+
+// coordinate runs the coordinator until ctx ends, or the lab does.
+func (l *lab) coordinate(ctx, alive context.Context) error {
+	defer close(l.ended)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(alive, func() { cancel(context.Cause(alive)) })()
-	if err := agent.AwaitReady(ctx); err != nil {
+	return l.coordinator.Run(ctx)
+}
+
+// show starts the demo, tells about it and waits for the end of ctx, or of the agent.
+func (l *lab) show(ctx, alive context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(alive, func() { cancel(context.Cause(alive)) })()
+	if l.agent.AwaitReady(ctx) != nil || l.coordinator.AwaitServing(ctx) != nil {
 		return nil // told to end before there was anything to show
 	}
-	s, err := o.startDemo(ctx, agent)
+	s, err := startDemo(ctx, l.agent)
 	if err != nil && ctx.Err() == nil {
 		return fmt.Errorf("the demo does not run: %w", err)
 	}
 	if ctx.Err() == nil {
-		o.tell(s, agent, repo)
+		l.tell(s)
 	}
 	<-ctx.Done()
 	return nil
 }
 
-func (o Options) startDemo(ctx context.Context, agent *nodee.Agent) (api.Service, error) {
+func startDemo(ctx context.Context, agent *nodee.Agent) (api.Service, error) {
 	ctx, cancel := context.WithTimeout(caller.With(ctx, "nodee dev, for its demo"), startTime)
 	defer cancel()
 	c, err := service.ParseCoordinate(DemoService)
@@ -114,13 +138,19 @@ func (o Options) startDemo(ctx context.Context, agent *nodee.Agent) (api.Service
 
 // end stops what runs, all at once but for what others depend on, which is stopped after them,
 // and waits for each as long as its own spec lets a stop take.
-func (o Options) end(alive context.Context, agent *nodee.Agent) error {
+func (l *lab) end(alive context.Context) error {
+	<-l.ended
 	// Who ends it at once may have left services running the time before: they are known
 	// only when the agent is ready.
-	if o.Keep || agent.AwaitReady(alive) != nil {
+	if l.Keep || l.agent.AwaitReady(alive) != nil {
 		return nil
 	}
-	services := agent.ServicesFull()
+	services := l.agent.ServicesFull()
+	if !l.cell.inMemory() { // what a real cell wants goes on
+		services = slices.DeleteFunc(services, ofCell)
+	} else if err := l.agent.Release(); err != nil {
+		return err
+	}
 	order, ended := nodee.OrderOf(services), map[string]chan struct{}{}
 	for _, s := range services {
 		ended[s.Coordinate] = make(chan struct{})
@@ -132,40 +162,51 @@ func (o Options) end(alive context.Context, agent *nodee.Agent) error {
 			for _, other := range order.Dependents(s.Coordinate) {
 				<-ended[other] // each ends: by its own limit at the latest
 			}
-			return stop(ctx, agent, s.Coordinate)
+			return stop(ctx, l.agent, s)
 		})
 	}
 	if len(services) > 0 {
-		fmt.Fprintln(o.Out, "\nStopping what runs...")
+		fmt.Fprintln(l.Out, "\nStopping what runs...")
 	}
 	return g.Wait()
 }
 
-func stop(ctx context.Context, agent *nodee.Agent, name string) error {
-	c, err := service.ParseCoordinate(name)
+func ofCell(s api.Service) bool { return s.Owner != store.Local }
+
+// stop ends a service. Of one that the cell has assigned nothing is left: the next cell may assign
+// another of the name.
+func stop(ctx context.Context, agent *nodee.Agent, s api.Service) error {
+	c, err := service.ParseCoordinate(s.Coordinate)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(caller.With(ctx, "nodee dev, which ends"), agent.RemovalLimit(c))
 	defer cancel()
-	s, err := agent.CommandService(ctx, c, "stop")
+	if ofCell(s) {
+		if err := agent.RemoveService(ctx, c, false); err != nil {
+			return err
+		}
+		return agent.AwaitRemoval(ctx, c)
+	}
+	s, err = agent.CommandService(ctx, c, "stop")
 	if err == nil {
 		_, err = agent.AwaitService(ctx, c, s.Generation)
 	}
 	return err
 }
 
-func (o Options) tell(s api.Service, agent *nodee.Agent, repo *repository) {
+func (l *lab) tell(s api.Service) {
 	address := ""
-	if agent.Address() != "http://127.0.0.1:7040" {
-		address = "  export NODEE_ADDR=" + agent.Address() + "\n"
+	if l.agent.Address() != "http://127.0.0.1:7040" {
+		address = "  export NODEE_ADDR=" + l.agent.Address() + "\n"
 	}
-	fmt.Fprintf(o.Out, `
-A node is up.
+	fmt.Fprintf(l.Out, `
+A node is up, and a coordinator that places jobs on it.
   API         %s
-  prefix      %s
-  repository  %s has %s, and what you put into %s
-  service     %s is %s (pid %d)
+  coordinator %[11]s
+  prefix      %[2]s
+  repository  %[3]s has %[4]s, and what you put into %[5]s
+  service     %[6]s is %[7]s (pid %[8]d)
 
 In another terminal, try:
 %[9]s  %[10]s service list
@@ -175,13 +216,13 @@ In another terminal, try:
   %[10]s service start 2.hello.demo.cell --artifact %[4]s --option greeting=Hi
   curl %[1]s/v1/services/%[6]s
 
-`, agent.Address(), o.Settings.Prefix, repo.url(), DemoArtifact, filepath.Join(o.Settings.Prefix, repositoryDir),
-		s.Coordinate, s.State, pid(s), address, o.Program)
-	if o.Keep {
-		fmt.Fprintln(o.Out, "Ctrl-C ends the node; its services run on.")
+`, l.agent.Address(), l.Settings.Prefix, l.repo.url(), DemoArtifact, filepath.Join(l.Settings.Prefix, repositoryDir),
+		s.Coordinate, s.State, pid(s), address, l.Program, l.coordinator.Address())
+	if l.Keep {
+		fmt.Fprintln(l.Out, "Ctrl-C ends the node; its services run on.")
 		return
 	}
-	fmt.Fprintln(o.Out, "Ctrl-C stops all of it.")
+	fmt.Fprintln(l.Out, "Ctrl-C stops all of it.")
 }
 
 func pid(s api.Service) int {

@@ -28,7 +28,7 @@ func (s *said) Write(p []byte) (int, error) {
 func dev(t *testing.T, ctx context.Context, prefix string, keep bool, once func()) {
 	t.Helper()
 	s := settings.Default()
-	s.Prefix, s.HTTP.Addr, s.Node.Name = prefix, "127.0.0.1:0", "n1"
+	s.Prefix, s.HTTP.Addr, s.Coordinator.Addr, s.Node.Name = prefix, "127.0.0.1:0", "127.0.0.1:0", "n1"
 	o := Options{Settings: s, Log: slog.New(slog.DiscardHandler), Keep: keep, Program: "nodee", Out: &said{once: once}}
 	if err := Dev(ctx, o); err != nil {
 		t.Errorf("Dev: %v", err)
@@ -42,7 +42,7 @@ func TestEndedAtOnce(t *testing.T) {
 	dev(t, ctx, prefix, true, end)
 	dev(t, ctx, prefix, false, func() {}) // its ctx has ended before it began
 	s := settings.Default()
-	s.Prefix, s.HTTP.Addr, s.Node.Name = prefix, "127.0.0.1:0", "n1"
+	s.Prefix, s.HTTP.Addr, s.Coordinator.Addr, s.Node.Name = prefix, "127.0.0.1:0", "127.0.0.1:0", "n1"
 	a, err := nodee.New(t.Context(), nodee.Config{Settings: s, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
@@ -85,7 +85,7 @@ func TestEndsInOrder(t *testing.T) {
 	ctx, end := context.WithCancel(t.Context())
 	dev(t, ctx, prefix, false, end)
 	s := settings.Default()
-	s.Prefix, s.HTTP.Addr, s.Node.Name = prefix, "127.0.0.1:0", "n1"
+	s.Prefix, s.HTTP.Addr, s.Coordinator.Addr, s.Node.Name = prefix, "127.0.0.1:0", "127.0.0.1:0", "n1"
 	a, err := nodee.New(t.Context(), nodee.Config{Settings: s, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)

@@ -28,7 +28,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), ends...)
 	context.AfterFunc(ctx, stop)
 	os.Exit(cli.Run(ctx, cli.Program{
-		Version: version, Daemons: []*cobra.Command{agent(), dev()},
+		Version: version, Daemons: []*cobra.Command{agent(), coordinator(), dev()},
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
 	}, os.Args[1:]))
 }

@@ -1,0 +1,172 @@
+package coordinator
+
+import (
+	"context"
+	"time"
+
+	"github.com/cloudname/nodee/api"
+	"github.com/cloudname/nodee/coordinator/place"
+	"github.com/cloudname/nodee/coordinator/plan"
+	"github.com/cloudname/nodee/internal/fault"
+	"github.com/cloudname/nodee/job"
+	"github.com/cloudname/nodee/zkschema"
+)
+
+// errEnded is answered by a coordinator that is about to end.
+func errEnded() error {
+	return fault.New(fault.Unavailable, "shutting-down", "the coordinator is shutting down: ask another one")
+}
+
+func noJob(name job.Name) error {
+	return fault.New(fault.NotFound, "no-such-job", "there is no job %s: nodee job list shows those there are", name)
+}
+
+// view has the loop look something up, once everything was read: before, nobody knows what there
+// is not.
+func view[T any](c *Coordinator, look func(now time.Time) (T, error)) (out T, err error) {
+	if err := c.Ready(); err != nil {
+		return out, fault.Mark(fault.Unavailable, "not-ready", err)
+	}
+	if !c.loop.ask(func(now time.Time) { out, err = look(now) }) {
+		err = errEnded()
+	}
+	return out, err
+}
+
+// ofJob has the loop look something up of one job.
+func ofJob[T any](c *Coordinator, name job.Name, look func(v plan.JobView, now time.Time) (T, error)) (T, error) {
+	return view(c, func(now time.Time) (out T, err error) {
+		v, ok := c.loop.cell.Job(name, now)
+		switch {
+		case !ok:
+			return out, noJob(name)
+		case v.Record == nil:
+			return out, fault.New(fault.Internal, "unreadable-job", "cannot tell about the job %s: %s", name, v.Why)
+		}
+		return look(v, now)
+	})
+}
+
+// Jobs returns all jobs, by name.
+func (c *Coordinator) Jobs() []api.Job {
+	out := []api.Job{}
+	_, _ = view(c, func(now time.Time) (struct{}, error) { // before everything was read there are none to show
+		for _, name := range c.loop.cell.Jobs() {
+			if v, ok := c.loop.cell.Summary(name, now); ok && v.Record != nil {
+				out = append(out, jobOf(v))
+			}
+		}
+		return struct{}{}, nil
+	})
+	return out
+}
+
+// JobsVersion names the state of all jobs.
+func (c *Coordinator) JobsVersion() string { return c.loop.shown.Version() }
+
+// JobsChanged returns a channel that is closed by the next change.
+func (c *Coordinator) JobsChanged() <-chan struct{} { return c.loop.shown.Changed() }
+
+// Job returns a job.
+func (c *Coordinator) Job(name job.Name) (api.Job, error) {
+	return ofJob(c, name, func(v plan.JobView, _ time.Time) (api.Job, error) { return jobOf(v), nil })
+}
+
+func jobOf(v plan.JobView) api.Job {
+	r := v.Record
+	s := api.JobStatus{
+		Status: string(v.Status), Desired: v.Desired, Running: v.Running, Healthy: v.Healthy, Pending: pendingOf(v.Pending),
+		Revision: r.Revision, Change: r.Change, Removed: r.Removed, At: r.At, By: r.By, Why: v.Why,
+	}
+	if d := v.Deployment; d != nil {
+		s.Deployment = &api.DeploymentBrief{Revision: d.Revision, Stable: d.Stable, Status: string(d.Status), Why: d.Why, Current: v.Current}
+	}
+	return api.Job{Job: r.Job, Status: s}
+}
+
+func pendingOf(p *place.Pending) *api.Pending {
+	if p == nil {
+		return nil
+	}
+	out := &api.Pending{Instances: len(p.Instances) + len(p.Stuck), Reasons: []api.PendingReason{}, Nearest: p.Why.Nearest}
+	for _, r := range p.Why.Reasons {
+		out.Reasons = append(out.Reasons, api.PendingReason{Key: string(r.Key), Text: r.Text, Nodes: r.Nodes})
+	}
+	return out
+}
+
+// Placements returns where the instances of a job are.
+func (c *Coordinator) Placements(name job.Name) ([]api.Placement, error) {
+	return ofJob(c, name, func(v plan.JobView, _ time.Time) ([]api.Placement, error) {
+		out := []api.Placement{}
+		for _, i := range v.Instances {
+			out = append(out, c.loop.placement(i))
+		}
+		return out, nil
+	})
+}
+
+func (l *loop) placement(i plan.Instance) api.Placement {
+	p := api.Placement{Instance: i.Coordinate.String(), Copies: []api.PlacementCopy{}, Why: i.Waits}
+	for _, k := range i.Copies {
+		if k.Want == "" && k.State.Settled() {
+			continue // the node was told to let go of it, has, and is about to say so
+		}
+		p.Copies = append(p.Copies, api.PlacementCopy{
+			Node: k.Node, Want: string(k.Want), State: string(k.State), Healthy: k.Checks, Ports: k.Ports, Restarts: k.Restarts,
+			LastExit: l.nodes[k.Node].exits[p.Instance], Generation: k.Generation, Current: k.Current, Since: k.Since, Why: k.Why,
+		})
+	}
+	return p
+}
+
+// Deployment returns how far the latest revision of a job is.
+func (c *Coordinator) Deployment(name job.Name) (api.Deployment, error) {
+	return ofJob(c, name, func(v plan.JobView, _ time.Time) (api.Deployment, error) {
+		d := v.Deployment
+		if d == nil {
+			return api.Deployment{}, fault.New(fault.NotFound, "no-deployment", "there is no deployment of the job %s yet: no leader has begun with it", name)
+		}
+		return deploymentOf(v, *d), nil
+	})
+}
+
+func deploymentOf(v plan.JobView, d zkschema.Deployment) api.Deployment {
+	out := api.Deployment{
+		Job: d.Job, Revision: d.Revision, Stable: d.Stable, Reverts: d.Reverts, Status: string(d.Status), Why: d.Why, StartedAt: d.StartedAt,
+		EndedAt: d.EndedAt, Desired: v.Desired, Healthy: v.Current, InFlight: []string{}, Prefetching: []api.Prefetch{},
+	}
+	for _, i := range v.Instances {
+		if len(i.Copies) > 0 && i.Copies[0].Primary && i.Copies[0].Current {
+			out.Current++
+		}
+	}
+	for _, i := range v.InFlight {
+		out.InFlight = append(out.InFlight, i.String())
+	}
+	for _, p := range v.Prefetches {
+		if !p.There {
+			out.Prefetching = append(out.Prefetching, api.Prefetch{Node: p.Node, Artifact: p.Artifact, Why: p.Why})
+		}
+	}
+	return out
+}
+
+// PlanJob tells what putting a job would do.
+func (c *Coordinator) PlanJob(_ context.Context, j job.Job) (api.JobPlan, error) {
+	return view(c, func(now time.Time) (api.JobPlan, error) {
+		out := api.JobPlan{Changes: []api.PlanChange{}}
+		if v, ok := c.loop.cell.Summary(j.Name, now); ok && v.Record != nil && !v.Record.Removed {
+			out.Version = v.Record.Job.Version
+		}
+		would, err := c.loop.cell.Try(j, now)
+		if err != nil {
+			return out, err
+		}
+		out.ChangesNothing, out.Pending = would.Unchanged, pendingOf(would.Pending)
+		for _, p := range would.Changes {
+			out.Changes = append(out.Changes, api.PlanChange{Kind: string(p.Kind), Instance: p.Instance.String(), From: p.From, To: p.To, Why: p.Why})
+		}
+		return out, nil
+	})
+}

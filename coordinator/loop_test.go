@@ -1,0 +1,173 @@
+package coordinator
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cloudname/nodee/internal/keeper"
+	"github.com/cloudname/nodee/zkschema"
+)
+
+func TestAJobIsPlaced(t *testing.T) {
+	inMemory(t, func(w *world) {
+		c := w.coordinator("c1")
+		if !c.leads() || c.Ready() != nil {
+			t.Fatalf("leads %v, ready %v\n%s", c.leads(), c.Ready(), c.log)
+		}
+		w.node("n1", "n2")
+		w.job(4, "one")
+		time.Sleep(time.Second)
+		if got := w.assignments(); len(got["n1"]) != 2 || len(got["n2"]) != 2 {
+			t.Errorf("the assignments are %v; want two on each\n%s", got, c.log)
+		}
+		if a := w.assignment("n1"); a.Epoch != c.Cell().Coordinator.Epoch || a.Cell == "" || a.Cell != c.Cell().ID {
+			t.Errorf("the assignment is of cell %q under epoch %d; want %q, %d", a.Cell, a.Epoch, c.Cell().ID, c.Cell().Coordinator.Epoch)
+		}
+	})
+}
+
+// One leads; when it ends the other does at once, and changes nothing.
+func TestTheNextLeaderGoesOn(t *testing.T) {
+	inMemory(t, func(w *world) {
+		first := w.coordinator("c1")
+		second := w.coordinator("c2")
+		w.node("n1", "n2")
+		w.job(4, "one")
+		time.Sleep(time.Second)
+		w.report()
+		time.Sleep(time.Second)
+		before := w.assignment("n1")
+		if !first.leads() || second.leads() {
+			t.Fatalf("c1 leads %v, c2 leads %v", first.leads(), second.leads())
+		}
+		if got := second.Cell().Leader; got == nil || got.Name != "c1" || got.HTTP != "http://c1:7041" {
+			t.Errorf("the second takes %+v for the leader", got)
+		}
+		first.stop()
+		synctest.Wait()
+		time.Sleep(time.Second)
+		if !second.leads() {
+			t.Fatalf("nobody leads\n%s", second.log)
+		}
+		w.job(6, "one")
+		time.Sleep(time.Second)
+		after := w.assignment("n1")
+		if after.Epoch <= before.Epoch || w.instances() != 6 {
+			t.Errorf("epoch %d after %d, %v; want six instances", after.Epoch, before.Epoch, w.assignments())
+		}
+		for _, u := range before.Units {
+			for _, o := range after.Units {
+				if o.Name == u.Name && o != u {
+					t.Errorf("%+v has become %+v", u, o)
+				}
+			}
+		}
+	})
+}
+
+// A leader whose epoch is taken away writes nothing more under it.
+func TestDeposed(t *testing.T) {
+	inMemory(t, func(w *world) {
+		c := w.coordinator("c1")
+		w.node("n1")
+		w.job(1, "one")
+		time.Sleep(time.Second)
+		epoch := c.Cell().Coordinator.Epoch
+		if _, err := w.hand.Apply(w.Context(), keeper.Set(cell.Epoch(), nil, keeper.AnyVersion)); err != nil {
+			t.Fatal(err)
+		}
+		w.job(3, "one")
+		time.Sleep(3 * timeout)
+		if got := c.Cell().Coordinator.Epoch; got <= epoch+1 || !c.leads() || w.instances() != 3 {
+			t.Errorf("it leads %v under epoch %d after %d; %v\n%s", c.leads(), got, epoch, w.assignments(), c.log)
+		}
+		if a := w.assignment("n1"); a.Epoch != c.Cell().Coordinator.Epoch {
+			t.Errorf("the assignment was written under epoch %d; want the new office's", a.Epoch)
+		}
+	})
+}
+
+// While ZooKeeper is away nothing counts and nothing is planned; what was known is shown.
+func TestCutOff(t *testing.T) {
+	inMemory(t, func(w *world) {
+		c := w.coordinator("c1")
+		w.node("n1", "n2")
+		w.job(2, "one")
+		time.Sleep(time.Second)
+		w.report()
+		time.Sleep(5 * time.Second)
+		before := w.assignments()
+		c.keeper.Cut()
+		time.Sleep(time.Hour)
+		if got := c.Cell(); got.Coordinator.Leads || got.Nodes["ready"] != 2 || got.Coordinator.ZooKeeper.State == "connected" || c.Ready() != nil {
+			t.Errorf("cut off, it shows %+v", got)
+		}
+		if _, err := w.hand.Apply(w.Context(), keeper.Delete(cell.Node("n1"), keeper.AnyVersion)); err != nil {
+			t.Fatal(err)
+		}
+		c.keeper.Heal()
+		time.Sleep(timeout + 30*time.Second) // replace_after is a minute
+		if got := w.assignments(); len(got["n1"]) != len(before["n1"]) || len(got["n2"]) != len(before["n2"]) || !c.leads() {
+			t.Errorf("back for half a minute, it leads %v, and %v has become %v\n%s", c.leads(), before, got, c.log)
+		}
+		time.Sleep(time.Minute)
+		if got := w.assignments(); len(got["n2"]) != 2 {
+			t.Errorf("the node is lost, and the assignments are %v\n%s", got, c.log)
+		}
+	})
+}
+
+// Lost answers are found out; what was decided comes to stand once.
+func TestLostAnswers(t *testing.T) {
+	inMemory(t, func(w *world) {
+		c := w.coordinator("c1")
+		w.node("n1", "n2")
+		time.Sleep(time.Second)
+		c.keeper.LoseAnswers()
+		w.job(2, "one")
+		time.Sleep(3 * time.Second)
+		c.keeper.Heal()
+		time.Sleep(2 * timeout)
+		if w.instances() != 2 || !strings.Contains(c.log.String(), "decided anew") {
+			t.Errorf("the assignments are %v\n%s", w.assignments(), c.log)
+		}
+	})
+}
+
+// What somebody else has written in the place of an assignment is seen, and put right.
+func TestSomebodyElseWritesAnAssignment(t *testing.T) {
+	inMemory(t, func(w *world) {
+		c := w.coordinator("c1")
+		w.node("n1")
+		w.job(1, "one")
+		time.Sleep(time.Second)
+		w.report()
+		a := w.assignment("n1")
+		a.Units = nil
+		w.put(cell.Assignment("n1"), a)
+		time.Sleep(5 * time.Second)
+		if w.instances() != 1 {
+			t.Errorf("the assignments are %v\n%s", w.assignments(), c.log)
+		}
+	})
+}
+
+func TestAFrozenCell(t *testing.T) {
+	inMemory(t, func(w *world) {
+		w.put(cell.Settings(), zkschema.Settings{ID: "x", Freeze: true, Why: "look"})
+		c := w.coordinator("c1")
+		w.node("n1")
+		w.job(1, "one")
+		time.Sleep(time.Minute)
+		if len(w.assignments()) != 0 || !strings.Contains(c.log.String(), "nothing is planned") {
+			t.Errorf("the assignments are %v\n%s", w.assignments(), c.log)
+		}
+		w.put(cell.Settings(), zkschema.Settings{ID: "x"})
+		time.Sleep(time.Second)
+		if w.instances() != 1 {
+			t.Errorf("thawed, the assignments are %v\n%s", w.assignments(), c.log)
+		}
+	})
+}
