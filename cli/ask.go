@@ -16,22 +16,51 @@ import (
 // errDeclined is what a command comes to whose question was not answered with yes.
 var errDeclined = errors.New("nothing was changed: the answer was not yes")
 
+// errNobody says that there is nobody to ask.
+var errNobody = errors.New("there is no terminal to ask on")
+
 // canAsk tells whether somebody is there to answer a question.
 func (a *app) canAsk() bool {
-	in, ok := a.In.(*os.File)
-	return ok && term.IsTerminal(int(in.Fd())) && isTerminal(a.Err)
+	screen, err := a.screen()
+	if err != nil {
+		return false
+	}
+	screen.Close()
+	return true
 }
 
-// ask asks for a yes.
-func (a *app) ask(ctx context.Context, question string) error {
-	fmt.Fprintf(a.Err, "%s [y/N] ", printable(question))
-	if in, ok := a.In.(*os.File); ok {
-		if err := awaitInput(ctx, in); err != nil {
-			fmt.Fprintln(a.Err)
-			return err
-		}
+// screen opens the terminal that questions go to, also where standard error goes elsewhere.
+// Standard input must be one: that is where answers come from.
+func (a *app) screen() (*os.File, error) {
+	in, ok := a.In.(*os.File)
+	if !ok || !term.IsTerminal(int(in.Fd())) {
+		return nil, errNobody
 	}
-	line, err := bufio.NewReader(a.In).ReadString('\n')
+	screen, err := os.OpenFile("/dev/tty", os.O_WRONLY, 0)
+	if err != nil {
+		return nil, errNobody
+	}
+	return screen, nil
+}
+
+// ask asks for a yes on the terminal.
+func (a *app) ask(ctx context.Context, question string) error {
+	screen, err := a.screen()
+	if err != nil {
+		return err
+	}
+	defer screen.Close()
+	return askOn(ctx, screen, a.In.(*os.File), question)
+}
+
+// askOn writes a question to out and reads the answer from in.
+func askOn(ctx context.Context, out io.Writer, in *os.File, question string) error {
+	fmt.Fprintf(out, "%s [y/N] ", printable(question))
+	if err := awaitInput(ctx, in); err != nil {
+		fmt.Fprintln(out)
+		return err
+	}
+	line, err := bufio.NewReader(in).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("cannot read the answer: %w", err)
 	}

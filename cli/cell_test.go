@@ -34,7 +34,7 @@ func TestTheLifeOfAJob(t *testing.T) {
 		{"job restart web.borud.fbu", 0, "(version 3)"},
 		{"job revert web.borud.fbu 1", 0, "2 of 2 running, 2 healthy (version 4)"},
 		{"job revert web.borud.fbu 9", 4, ""},
-		{"job stop web.borud.fbu", 0, "web.borud.fbu is stopped: 0 of "},
+		{"job stop web.borud.fbu", 0, "web.borud.fbu is stopped (version 5)"},
 		{"job list", 0, "web.borud.fbu   service   stopped "},
 		{"job history web.borud.fbu", 0, "count: 2 to 5"},
 		{"job remove web.borud.fbu --yes", 0, "web.borud.fbu is removed\n"},

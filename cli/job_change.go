@@ -140,22 +140,26 @@ func (a *app) endJob(waits *waitFlags, yes *bool, question string, do func(conte
 			if err != nil {
 				return err
 			}
-			if *yes || !a.canAsk() {
-				return do(ctx, c, got)
-			}
-			where, err := c.Placements(ctx, name)
-			if err != nil {
-				return err
-			}
-			if err := writeStops(a.Err, name, where.Value.Placements); err != nil {
-				return err
-			}
-			if err := a.ask(ctx, fmt.Sprintf("%s %s?", question, name)); err != nil {
-				return err
+			if !*yes && a.canAsk() {
+				if err := a.askToEnd(ctx, c, name, question); err != nil {
+					return err
+				}
 			}
 			return do(ctx, c, got)
 		})(cmd, args)
 	}
+}
+
+// askToEnd shows what would end, and asks.
+func (a *app) askToEnd(ctx context.Context, c *client.Client, name job.Name, question string) error {
+	where, err := c.Placements(ctx, name)
+	if err != nil {
+		return err
+	}
+	if err := writeStops(a.Err, name, where.Value.Placements); err != nil {
+		return err
+	}
+	return a.ask(ctx, fmt.Sprintf("%s %s?", question, name))
 }
 
 // noted is how long a removal is waited for in its request: what is left of it is followed.

@@ -152,9 +152,15 @@ func revertText(versions []api.JobVersion, name job.Name, failed int) string {
 // jobHeadline says in a sentence how a job is.
 func jobHeadline(j api.Job) string {
 	s := j.Status
+	switch {
+	case s.Removed:
+		return fmt.Sprintf("%s is being removed: %s", j.Name, stillText(s.Running))
+	case s.Status == api.JobStopped:
+		return withReason(fmt.Sprintf("%s is stopped (version %d)", j.Name, j.Version), s.Why)
+	}
 	text := fmt.Sprintf("%s is %s: %d of %d running, %d healthy (version %d)", j.Name, s.Status, s.Running, s.Desired, s.Healthy, j.Version)
-	if s.Removed {
-		text = fmt.Sprintf("%s is being removed: %s", j.Name, stillText(s.Running))
+	if s.Status == api.JobRunning || s.Pending != nil { // the numbers tell it, or what is pending does
+		return text
 	}
 	return withReason(text, s.Why)
 }
@@ -172,7 +178,10 @@ func progressText(j api.Job, d *api.Deployment) string {
 	if j.Stopped || s.Removed {
 		return s.Status + ", " + stillText(s.Running)
 	}
-	parts := []string{s.Status, fmt.Sprintf("%d of %d healthy", s.Healthy, s.Desired)}
+	parts := []string{s.Status, fmt.Sprintf("%d of %d healthy", min(s.Healthy, s.Desired), s.Desired)}
+	if more := s.Running - s.Desired; more > 0 {
+		parts = append(parts, fmt.Sprintf("%d more to stop", more))
+	}
 	if d != nil && d.Status == "running" {
 		parts = append(parts, fmt.Sprintf("%d of revision %d", d.Current, d.Revision))
 		if len(d.InFlight) > 0 {

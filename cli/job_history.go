@@ -68,7 +68,10 @@ func changedText(v api.JobVersion, before *job.Job) string {
 	for _, d := range job.Diff(*before, v.Job) {
 		texts = append(texts, differenceText(d))
 	}
-	if texts == nil {
+	switch {
+	case texts == nil && v.Change == "restart":
+		return "every instance anew"
+	case texts == nil:
 		return "says the same"
 	}
 	return strings.Join(texts, ", ")

@@ -126,7 +126,7 @@ func placementRows(placements []api.Placement, now time.Time) [][]string {
 			}
 			rows = append(rows, []string{
 				p.Instance, c.Node, copyState(c), healthText(c.Healthy), strconv.FormatInt(c.Generation, 10),
-				strconv.Itoa(c.Restarts), ago(c.Since, now), portsText(c.Ports), shortText(why, whyWidth),
+				strconv.Itoa(c.Restarts), ago(c.Since, now), portsText(c.Ports), why,
 			})
 		}
 	}

@@ -143,7 +143,7 @@ func TestHistoryOfAJob(t *testing.T) {
 		`count: 5 to 3, spec.args changed, spec.artifact: com.example:web:1.3.0 to com.example:web:1.2.0, spec.env.MORE gone, spec.env.PASSWORD changed
 4 2026-01-02 12:00:00 put - bob ` +
 		`count: 3 to 5, spec.args changed, spec.artifact: com.example:web:1.2.0 to com.example:web:1.3.0, spec.env.MORE added, spec.env.PASSWORD changed
-3 2026-01-02 12:00:00 restart stable ann says the same
+3 2026-01-02 12:00:00 restart stable ann every instance anew
 2 2026-01-02 12:00:00 put - ann the one before is not kept any more`
 	if squeeze(b.String()) != want {
 		t.Errorf("the table is\n%s\nwant\n%s", b.String(), want)

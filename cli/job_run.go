@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -110,10 +111,11 @@ func (a *app) runJob(ctx context.Context, c *client.Client, j job.Job, yes bool,
 		return a.settle(ctx, c, j.Name, waits, func(ctx context.Context) (client.Answer[api.Job], error) { return c.Job(ctx, j.Name) })
 	}
 	if !yes {
-		if !a.canAsk() {
-			return usage("nothing was changed: there is no terminal to ask on; --yes submits the job without asking, and nodee job plan only shows what it would do")
+		err := a.ask(ctx, fmt.Sprintf("Submit %s?", j.Name))
+		if errors.Is(err, errNobody) {
+			return usage("nothing was changed: %w; --yes submits the job without asking, and nodee job plan only shows what it would do", err)
 		}
-		if err := a.ask(ctx, fmt.Sprintf("Submit %s?", j.Name)); err != nil {
+		if err != nil {
 			return err
 		}
 	}

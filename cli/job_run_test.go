@@ -288,3 +288,35 @@ func TestWrongArgumentsOfJobs(t *testing.T) {
 		}
 	}
 }
+
+func TestHeadlinesAndProgress(t *testing.T) {
+	pending := &api.Pending{Instances: 1, Reasons: []api.PendingReason{{Text: "ineligible", Nodes: 1}}}
+	for name, c := range map[string]struct {
+		status             api.JobStatus
+		deployment         *api.Deployment
+		headline, progress string
+	}{
+		"it runs": {api.JobStatus{Status: api.JobRunning, Desired: 3, Running: 3, Healthy: 3, Why: "all is well"}, nil,
+			"web.borud.fbu is running: 3 of 3 running, 3 healthy (version 4)", "running, 3 of 3 healthy"},
+		"it shrinks": {api.JobStatus{Status: api.JobRunning, Desired: 1, Running: 3, Healthy: 3}, nil,
+			"web.borud.fbu is running: 3 of 1 running, 3 healthy (version 4)", "running, 1 of 1 healthy, 2 more to stop"},
+		"it is pending": {api.JobStatus{Status: api.JobPending, Desired: 3, Running: 2, Healthy: 2, Pending: pending, Why: "1 has no node"}, &api.Deployment{Status: "done", Why: "x"},
+			"web.borud.fbu is pending: 2 of 3 running, 2 healthy (version 4)", "pending, 2 of 3 healthy, there is no node for 1 instance (ineligible)"},
+		"it is updated": {api.JobStatus{Status: api.JobUpdating, Desired: 9, Running: 9, Healthy: 8, Why: "it goes on"},
+			&api.Deployment{Status: "running", Revision: 4, Current: 5, InFlight: []string{"a", "b", "c", "d", "e"}, Prefetching: []api.Prefetch{{Node: "n1", Artifact: "g:n:1"}}, Why: "it waits"},
+			"web.borud.fbu is updating: 9 of 9 running, 8 healthy (version 4): it goes on",
+			"updating, 8 of 9 healthy, 5 of revision 4, in flight: a, b, c and 2 more, n1 fetches g:n:1, it waits"},
+		"it is stopped": {api.JobStatus{Status: api.JobStopped, Why: "ann stopped it"}, nil, "web.borud.fbu is stopped (version 4): ann stopped it", "stopped, 0 of 0 healthy"},
+		"it is removed": {api.JobStatus{Status: api.JobStopping, Removed: true, Running: 2}, nil,
+			"web.borud.fbu is being removed: 2 instances still running", "stopping, 2 instances still running"},
+	} {
+		j := api.Job{Job: jobOf(t, webFile), Status: c.status}
+		j.Version = 4
+		if got := jobHeadline(j); got != c.headline {
+			t.Errorf("%s: the headline is %q, want %q", name, got, c.headline)
+		}
+		if got := progressText(j, c.deployment); got != c.progress {
+			t.Errorf("%s: the progress is %q, want %q", name, got, c.progress)
+		}
+	}
+}

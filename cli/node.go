@@ -163,7 +163,7 @@ func unitRows(units []api.NodeUnit) [][]string {
 		if u.Conflict != "" {
 			why = withReason("it keeps a unit of "+u.Conflict+" from running here", why)
 		}
-		rows = append(rows, []string{u.Name, u.Owner, u.Want, u.State, healthText(u.Healthy), portsText(u.Ports), shortText(why, whyWidth)})
+		rows = append(rows, []string{u.Name, u.Owner, u.Want, u.State, healthText(u.Healthy), portsText(u.Ports), why})
 	}
 	return rows
 }

@@ -48,7 +48,7 @@ func TestPageOfANode(t *testing.T) {
 UNIT              OWNER               WANT      STATE     HEALTHY   PORTS     WHY
 0.web.borud.fbu   job:web.borud.fbu   running   running   yes       http=80   -
 1.web.borud.fbu   job:web.borud.fbu   stopped   stopped   -         -         -
-2.web.borud.fbu   local               -         running   -         -         it keeps a unit of web.borud.fbu from running here: it was…
+2.web.borud.fbu   local               -         running   -         -         it keeps a unit of web.borud.fbu from running here: it was started
 3.web.borud.fbu   job:web.borud.fbu   running   -         -         -         -
 `
 	if b.String() != want {

@@ -158,7 +158,7 @@ func until(ts *testscript.TestScript, neg bool, args []string) {
 
 // environment is what commands of a story find, as far as they need it.
 func environment(ts *testscript.TestScript) (env []string) {
-	for _, name := range []string{"PATH", "HOME", "TZ", "NODEE_PREFIX", "NODEE_CONFIG", "NODEE_ADDR"} {
+	for _, name := range []string{"PATH", "HOME", "TZ", "NODEE_PREFIX", "NODEE_CONFIG", "NODEE_ADDR", "NODEE_COORDINATOR"} {
 		env = append(env, name+"="+ts.Getenv(name))
 	}
 	return env
