@@ -78,11 +78,7 @@ func (n *node) status() Status {
 	case n.record.Status != string(Drained):
 		return Draining
 	}
-	for _, k := range n.copies {
-		if k.want == service.Running {
-			return Draining
-		}
-	}
+	// By its own word: what had no other node is still wanted there, and does not run.
 	return Drained
 }
 

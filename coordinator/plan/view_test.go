@@ -109,6 +109,23 @@ func TestAChainTellsOfTheNodeAndOfTheJob(t *testing.T) {
 	}
 }
 
+func TestANodeIsDrainedWhenItSaysSo(t *testing.T) {
+	w := newWorld(t, 1)
+	w.submit(aJob("web", 1))
+	w.run(time.Minute)
+	w.drain("n1")
+	w.run(5 * time.Second)
+	if v, _ := w.cells[0].Node("n1"); v.Status != Draining {
+		t.Errorf("while something runs there it is %s", v.Status)
+	}
+	record := w.nodes["n1"].record
+	record.Status = "drained" // at the deadline, though there is no other node
+	w.cells[0].PutNode("n1", &record, nil, w.now)
+	if v, _ := w.cells[0].Node("n1"); v.Status != Drained || len(v.Units) != 1 {
+		t.Errorf("when nothing runs there any more it is %s with %+v", v.Status, v.Units)
+	}
+}
+
 func TestAConflictIsTold(t *testing.T) {
 	w := newWorld(t, 1)
 	w.nodes["n1"].local = []zkschema.Unit{{Kind: "service", Name: "0.web.borud.fbu", Owner: "local", Conflict: "job:web.borud.fbu", State: "running"}}
