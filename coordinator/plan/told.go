@@ -41,6 +41,9 @@ func (c *Cell) PutAssignment(name string, r *zkschema.Assignment, version int32,
 	if n.ask(r.Prefetch, now) || changed {
 		c.open.nodes[n] = true
 	}
+	for e := range n.prefetch {
+		c.open.jobs[e] = true // its deadline counts from when the node was asked
+	}
 	c.assign(n, units, now)
 	c.tidyNode(n)
 }
