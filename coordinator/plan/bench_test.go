@@ -7,17 +7,25 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cloudname/nodee/job"
 	"github.com/cloudname/nodee/runtime/service"
 	"github.com/cloudname/nodee/zkschema"
 )
 
-// fullWorld has jobs of equal size run on all nodes, each thing as its node reports it.
+// fullWorld has jobs of equal size run on some of the nodes, ten instances on each of those, and
+// each thing as its node reports it.
 func fullWorld(b *testing.B, nodes, jobs, instances int) *world {
 	w := newWorld(b, nodes)
 	w.cells = w.cells[:1]
+	for n := range instances / 10 {
+		m := w.nodes[fmt.Sprintf("n%d", n+1)]
+		m.record.Labels["takes"] = "jobs"
+		w.tell(m)
+	}
 	for n := range jobs {
 		j := aJob(fmt.Sprintf("j%d", n), instances/jobs)
 		j.Resources.CPU = 0.01
+		j.Constraints = []job.Constraint{{Attribute: "label.takes", Operator: job.Is, Values: []string{"jobs"}}}
 		w.submit(j)
 	}
 	w.startTime = 0
@@ -34,15 +42,15 @@ func fullWorld(b *testing.B, nodes, jobs, instances int) *world {
 	return w
 }
 
-// BenchmarkOneChange is one of 10,000 nodes whose report says something else, and the plan that
-// follows.
+// BenchmarkOneChange is one of 10,000 nodes whose report says something else of its ten units, and
+// the plan that follows.
 func BenchmarkOneChange(b *testing.B) {
 	for _, size := range []struct{ jobs, instances int }{{10, 1_000}, {10, 10_000}, {100, 100_000}} {
 		b.Run(fmt.Sprintf("instances=%d", size.instances), func(b *testing.B) {
 			w := fullWorld(b, 10_000, size.jobs, size.instances)
 			var withUnits []*model
 			for _, m := range w.nodes {
-				if len(m.units) > 0 {
+				if len(m.units) == 10 {
 					withUnits = append(withUnits, m)
 				}
 			}

@@ -58,20 +58,15 @@ func (k *copy) look(now time.Time) {
 }
 
 // worth orders the copies that can stand for an instance: a healthy current one before a healthy
-// one; then, since one that has just been updated is not healthy for a while and must not be let go for
-// an older one that is no better, those on nodes that are there, current ones first.
+// one before any other.
 func (k *copy) worth() int {
-	worth := 0
 	switch {
-	case !k.healthy.IsZero():
-		worth = 4
-	case k.on.there:
-		worth = 2
+	case k.healthy.IsZero():
+		return 0
+	case k.current():
+		return 2
 	}
-	if k.current() {
-		worth++
-	}
-	return worth
+	return 1
 }
 
 // older orders copies of an instance.
