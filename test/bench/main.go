@@ -1,7 +1,7 @@
 // Command bench measures Nodee against what else keeps services running, and against plain
-// loops that make the same system calls, all in one run on one machine; and how fast a
-// coordinator decides. It writes what it has measured to docs/performance.md, between marks;
-// the text around them is written by people.
+// loops that make the same system calls, all in one run on one machine; how fast a coordinator
+// decides, and what it takes in a cell of thousands of nodes. It writes what it has measured to
+// docs/performance.md, between marks; the text around them is written by people.
 //
 // Nothing here is a test: no figure fails a build. It starts and ends what it measures, services
 // in a control group of its own, and refuses to run them without one, since what processes use
@@ -22,6 +22,7 @@ import (
 // bench is one run of everything.
 type bench struct {
 	n, runs int
+	nodes   int      // of a cell
 	only    []string // the experiments to run; empty: all
 	with    string   // peers whose name has this; empty: all
 	idle    int      // seconds
@@ -29,6 +30,7 @@ type bench struct {
 	work    string   // a folder for what is built and written
 	daemon  *daemon  // the Nodee of this round
 	tables  []*table // of this section
+	load    string   // the load average before it
 }
 
 // experiment is what can be asked for.
@@ -40,20 +42,27 @@ type experiment struct {
 // section is a part of the page whose figures belong to one run.
 type section struct {
 	name        string
-	services    bool // whether services run: they are built first, and the figures are of n of them
+	services    bool                // whether services run: they are built first, and the figures are of n of them
+	about       func(*bench) string // what else is said of how it was measured; nil: nothing
 	experiments []experiment
 }
 
 // sections are all there is to measure, in the order in which it is done.
 var sections = []section{
-	{"services", true, []experiment{
+	{"services", true, nil, []experiment{
 		{"lives", (*bench).lives},
 		{"adopt", (*bench).adopt},
 		{"output", (*bench).output},
 		{"list", (*bench).list},
 	}},
-	{"placement", false, []experiment{
+	{"placement", false, nil, []experiment{
 		{"place", (*bench).place},
+	}},
+	{"planning", false, nil, []experiment{
+		{"plan", (*bench).plan},
+	}},
+	{"cell", false, (*bench).aboutCell, []experiment{
+		{"cell", (*bench).cell},
 	}},
 }
 
@@ -63,10 +72,11 @@ func main() {
 	}
 	b := &bench{}
 	flag.IntVar(&b.n, "n", 1000, "services")
+	flag.IntVar(&b.nodes, "nodes", 10_000, "nodes of a cell")
 	flag.IntVar(&b.runs, "runs", 3, "runs of each peer")
 	flag.IntVar(&b.idle, "idle", 10, "seconds for which idleness is watched")
 	flag.StringVar(&b.binary, "nodee", "bin/nodee", "Nodee's binary")
-	only := flag.String("only", "", "experiments, separated by commas: lives, adopt, output, list, place")
+	only := flag.String("only", "", "experiments, separated by commas: lives, adopt, output, list, place, plan, cell")
 	flag.StringVar(&b.with, "with", "", "only peers whose name has this")
 	out := flag.String("out", "", "the page to write the figures into; empty, or where parts of a section are left out: standard output")
 	flag.Parse()
@@ -117,7 +127,7 @@ func (b *bench) section(s section, out string) (err error) {
 			return err
 		}
 	}
-	b.tables = nil
+	b.tables, b.load = nil, load()
 	for _, x := range asked {
 		if e := x.run(b); e != nil {
 			err = errors.Join(err, fmt.Errorf("%s: %w", x.name, e))

@@ -20,27 +20,35 @@ func (b *bench) place() error {
 	p99 := &table{title: "The same: 99 of 100 plans within", unit: p50.unit, base: size, command: command}
 	waiting := &table{title: "Looking again at 100 jobs that find no node among 10,000, and saying why", unit: "milliseconds", command: command}
 	b.tables = append(b.tables, empty, racks, p50, p99, waiting)
+	return b.reported("placement", "./coordinator/place", []reported{
+		{empty, placer, "BenchmarkFromEmpty", "placements/s"},
+		{racks, placer, "BenchmarkRackSpread", "ms"},
+		{waiting, placer, "BenchmarkWaiting", "ms"},
+		{p50, size, "BenchmarkOneNode/1000", "p50-ms"},
+		{p50, "10,000", "BenchmarkOneNode/10000", "p50-ms"},
+		{p50, "100,000", "BenchmarkOneNode/100000", "p50-ms"},
+		{p99, size, "BenchmarkOneNode/1000", "p99-ms"},
+		{p99, "10,000", "BenchmarkOneNode/10000", "p99-ms"},
+		{p99, "100,000", "BenchmarkOneNode/100000", "p99-ms"},
+	})
+}
+
+// reported is a figure that a benchmark reports, and the row that it goes into.
+type reported struct {
+	to              *table
+	row, name, unit string
+}
+
+// reported has the benchmarks of a package run, as often as was asked for.
+func (b *bench) reported(what, pkg string, all []reported) error {
 	for run := range b.runs {
-		say("run %d of %d: placement", run+1, b.runs)
-		out, err := exec.Command("go", "test", "-run", "^$", "-bench", ".", "-cpu", "1", "./coordinator/place").CombinedOutput()
+		say("run %d of %d: %s", run+1, b.runs, what)
+		out, err := exec.Command("go", "test", "-run", "^$", "-bench", ".", "-cpu", "1", pkg).CombinedOutput()
 		if err != nil {
 			return fmt.Errorf("%w: %s", err, out)
 		}
 		figures := metrics(string(out))
-		for _, x := range []struct {
-			to              *table
-			row, name, unit string
-		}{
-			{empty, placer, "BenchmarkFromEmpty", "placements/s"},
-			{racks, placer, "BenchmarkRackSpread", "ms"},
-			{waiting, placer, "BenchmarkWaiting", "ms"},
-			{p50, size, "BenchmarkOneNode/1000", "p50-ms"},
-			{p50, "10,000", "BenchmarkOneNode/10000", "p50-ms"},
-			{p50, "100,000", "BenchmarkOneNode/100000", "p50-ms"},
-			{p99, size, "BenchmarkOneNode/1000", "p99-ms"},
-			{p99, "10,000", "BenchmarkOneNode/10000", "p99-ms"},
-			{p99, "100,000", "BenchmarkOneNode/100000", "p99-ms"},
-		} {
+		for _, x := range all {
 			value, ok := figures[x.name+" "+x.unit]
 			if !ok {
 				return errors.New("the benchmarks do not report " + x.unit + " of " + x.name)

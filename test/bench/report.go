@@ -23,8 +23,12 @@ func (b *bench) report(s section, out string) error {
 	if s.services {
 		n = fmt.Sprintf(", N = %d", b.n)
 	}
-	fmt.Fprintf(&text, "Measured on %s: %s, %d cores, Linux %s, %s; %d runs%s. A ratio is one of medians.\n\n",
-		time.Now().UTC().Format(time.DateOnly), model(), runtime.NumCPU(), output("uname", "-r"), runtime.Version(), b.runs, n)
+	about := ""
+	if s.about != nil {
+		about = "; " + s.about(b)
+	}
+	fmt.Fprintf(&text, "Measured on %s: %s, %d cores, Linux %s, %s; %d runs%s%s; load average %s before it. A ratio is one of medians.\n\n",
+		time.Now().UTC().Format(time.DateOnly), processor(), runtime.NumCPU(), output("uname", "-r"), runtime.Version(), b.runs, n, about, b.load)
 	for _, t := range b.tables {
 		if len(t.peers) > 0 {
 			t.write(&text)
@@ -47,8 +51,8 @@ func (b *bench) report(s section, out string) error {
 	return os.WriteFile(out, []byte(before+begin+"\n"+text.String()+endMark+after), 0o644)
 }
 
-// model names the processor.
-func model() string {
+// processor names it.
+func processor() string {
 	b, _ := os.ReadFile("/proc/cpuinfo")
 	for line := range strings.Lines(string(b)) {
 		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
@@ -56,6 +60,13 @@ func model() string {
 		}
 	}
 	return runtime.GOARCH
+}
+
+// load is how many processes have run or waited for a processor in the last minute.
+func load() string {
+	b, _ := os.ReadFile("/proc/loadavg")
+	first, _, _ := strings.Cut(string(b), " ")
+	return first
 }
 
 func output(name string, args ...string) string {

@@ -120,7 +120,7 @@ var Nodee = House{
 		{Name: "command", Rooms: []string{"cmd/nodee"},
 			On: []string{"words", "vocabulary", "tools", "line", "settings", "node", "coordinator", "lab", "cli"}},
 		{Name: "tests", Rooms: []string{"test/..."},
-			On:     []string{"words", "vocabulary", "tools", "prefix", "settings", "artifacts", "runtime", "api", "client", "node store", "node", "lab", "cli"},
+			On:     []string{"words", "vocabulary", "tools", "prefix", "settings", "artifacts", "runtime", "api", "client", "node store", "node", "lab", "cli", "document", "keeper", "cell", "jobs"},
 			Inside: true},
 	},
 	Nevers: []Never{
