@@ -6,10 +6,13 @@ export PATH := $(PATH):/usr/local/go/bin
 # A program without C needs no compiler but Go's, and runs on every Linux of its machine.
 export CGO_ENABLED := 0
 
-# Arguments for "make run", packages for "make test", and how long "make soak" goes on.
+# Arguments for "make run", packages for "make test", and how much "make soak" does.
 ARGS ?=
 PKGS ?= ./...
 CUTS ?= 100
+SEEDS ?= 2000
+FROM ?= 1
+DURATION ?= 24h
 
 .PHONY: build run test check tidy vet race leaks soak bench vuln clean help
 
@@ -45,10 +48,11 @@ leaks: ## look for goroutines that tests leave behind
 	@scripts/need go
 	scripts/leaks
 
-soak: ## cut ZooKeeper servers from each other under leases, CUTS=100 times
+soak: ## simulate SEEDS=2000 cells from FROM=1 on, for DURATION=24h at most; then cut ZooKeeper servers from each other under leases, CUTS=100 times
 	@scripts/need go
-	@scripts/zookeeper install
-	KEEPER_CUTS=$(CUTS) go test ./internal/keeper -run '^TestNoLeaseOutlivesItsSession$$' -count=1 -v -timeout 24h
+	SEEDS=$(SEEDS) FROM=$(FROM) DURATION=$(DURATION) go test ./test/sim -run '^TestSim$$' -count=1 -timeout 0
+	@[ $(CUTS) = 0 ] || scripts/zookeeper install
+	@[ $(CUTS) = 0 ] || KEEPER_CUTS=$(CUTS) go test ./internal/keeper -run '^TestNoLeaseOutlivesItsSession$$' -count=1 -v -timeout 24h
 
 bench: build ## measure Nodee beside its peers, into docs/performance.md; ONLY=list for one part, RUNS=3
 	@scripts/need go gcc

@@ -38,8 +38,10 @@ func writePlan(w io.Writer, name job.Name, p api.JobPlan) error {
 func planHeadline(name job.Name, p api.JobPlan) string {
 	text := name.String()
 	switch {
-	case p.ChangesNothing:
+	case p.ChangesNothing && len(p.Changes) == 0:
 		return fmt.Sprintf("%s says this already (version %d): nothing would change", name, p.Version)
+	case p.ChangesNothing:
+		return fmt.Sprintf("%s says this already (version %d), and is on its way there: %s", name, p.Version, changeCounts(p.Changes))
 	case p.Version == 0:
 		text += " is new"
 	default:
@@ -51,7 +53,7 @@ func planHeadline(name job.Name, p api.JobPlan) string {
 	return text + ": " + changeCounts(p.Changes)
 }
 
-// changeCounts counts changes by kind: "2 start, 1 moves".
+// changeCounts counts changes by kind: "2 would start, 1 would move".
 func changeCounts(changes []api.PlanChange) string {
 	counts := map[string]int{}
 	for _, c := range changes {

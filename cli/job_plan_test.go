@@ -38,7 +38,9 @@ there is no node for 1 instance:
   1 node: drained
   what would help: 1GiB more memory on n3
 `},
-		"nothing at all":             {api.JobPlan{Version: 4, ChangesNothing: true}, "web.borud.fbu says this already (version 4): nothing would change\n"},
+		"nothing at all": {api.JobPlan{Version: 4, ChangesNothing: true}, "web.borud.fbu says this already (version 4): nothing would change\n"},
+		"what is not done yet": {api.JobPlan{Version: 4, ChangesNothing: true, Changes: []api.PlanChange{{Kind: api.ChangeUpdate, Instance: "1.web.borud.fbu", From: "n2", To: "n2", Why: "it is at version 3 yet"}}},
+			"web.borud.fbu says this already (version 4), and is on its way there: 1 would be updated\n  update   1.web.borud.fbu   on n2   it is at version 3 yet\n"},
 		"nothing for its instances":  {api.JobPlan{Version: 4}, "web.borud.fbu is at version 4: no instance would change\n"},
 		"a cell without nodes":       {api.JobPlan{Pending: &api.Pending{Instances: 2}}, "web.borud.fbu is new: no instance would change\nthere is no node for 2 instances: the cell has none\n"},
 		"what could hurt a terminal": {api.JobPlan{Changes: []api.PlanChange{{Kind: "stop", Instance: "0.a.b.c", From: "\x1b[31m"}}}, "web.borud.fbu is new: 1 would stop\n  stop   0.a.b.c   on  [31m   -\n"},

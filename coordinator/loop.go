@@ -55,7 +55,8 @@ type loop struct {
 	office   *term     // nil: not in office
 	writing  bool      // a decision is being written
 	failures int       // in a row, of writing
-	retry    time.Time // no decision is written before
+	retry    time.Time // when what could not be written is decided anew, though nothing changes; zero: all was
+	said     string    // what was said last of that
 }
 
 // term is the time in one office.
@@ -159,7 +160,7 @@ func (l *loop) step(now time.Time) {
 	d := l.cell.Plan(now, scope)
 	l.metrics.plan.Observe(time.Since(began).Seconds())
 	l.metrics.setPending(d.Pending)
-	l.dirty, l.planned, l.next = false, now, d.Next
+	l.dirty, l.planned, l.next, l.retry = false, now, d.Next, time.Time{}
 	l.say(d)
 	if l.pending != len(d.Pending) {
 		l.pending = len(d.Pending)
@@ -173,18 +174,21 @@ func (l *loop) step(now time.Time) {
 
 // earliest is before when no plan is made.
 func (l *loop) earliest() time.Time {
-	if l.office == nil {
+	switch {
+	case l.office == nil:
 		return l.planned.Add(followerPlan)
-	}
-	if !l.dirty && l.planned.Add(leastPause).After(l.retry) {
+	case !l.dirty || l.failures > 0:
 		return l.planned.Add(leastPause)
 	}
-	return l.retry
+	return time.Time{}
 }
 
 func (l *loop) due(now time.Time) bool {
-	return l.dirty || !l.next.IsZero() && !now.Before(l.next) || now.Sub(l.full) >= fullPlan
+	return l.dirty || reached(l.next, now) || reached(l.retry, now) || now.Sub(l.full) >= fullPlan
 }
+
+// reached tells whether it is time for something; the zero time is never.
+func reached(at, now time.Time) bool { return !at.IsZero() && !now.Before(at) }
 
 // wait is how long it takes until a plan may be due though nothing changes.
 func (l *loop) wait(now time.Time) time.Duration {
@@ -192,8 +196,10 @@ func (l *loop) wait(now time.Time) time.Duration {
 		return fullPlan // something is told before
 	}
 	at := l.full.Add(fullPlan)
-	if !l.next.IsZero() && l.next.Before(at) {
-		at = l.next
+	for _, due := range []time.Time{l.next, l.retry} {
+		if !due.IsZero() && due.Before(at) {
+			at = due
+		}
 	}
 	if l.dirty {
 		at = now
@@ -227,7 +233,7 @@ func (l *loop) begin(time.Time) {
 
 // take begins an office. All that is measured by the clock is measured anew.
 func (l *loop) take(t *term, now time.Time) {
-	l.office, l.writing, l.dirty, l.failures = t, false, true, 0
+	l.office, l.writing, l.dirty, l.failures, l.said = t, false, true, 0, ""
 	l.full, l.retry = time.Time{}, time.Time{}
 	l.cell.Recount(now)
 	l.shown.Bump()
@@ -256,14 +262,20 @@ func (l *loop) written(t *term, d plan.Decision, r apply.Result, now time.Time) 
 	if l.office != t {
 		return
 	}
-	l.writing, l.dirty = false, true
+	l.writing = false
 	if r.Failed == nil {
-		l.failures = 0
+		l.dirty, l.failures, l.retry, l.said = true, 0, time.Time{}, ""
 		return
 	}
+	// What cannot be written does not hold up the rest: that is planned as soon as it changes.
+	l.dirty = l.dirty || len(r.Stands) > 0
 	l.retry = now.Add(min(firstRetry<<min(l.failures, 10), lastRetry))
 	l.failures++
-	l.log.Warn("not all that was decided could be written, it is decided anew", "after", l.retry.Sub(now), "why", r.Failed)
+	level := slog.LevelDebug
+	if why := r.Failed.Error(); why != l.said {
+		level, l.said = slog.LevelWarn, why
+	}
+	l.log.Log(context.Background(), level, "not all that was decided could be written, it is decided anew", "after", l.retry.Sub(now), "why", r.Failed)
 }
 
 // changed takes note of what the mirror tells.

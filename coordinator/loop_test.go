@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/cloudname/nodee/internal/keeper"
+	"github.com/cloudname/nodee/job"
 	"github.com/cloudname/nodee/zkschema"
 )
 
@@ -170,4 +171,42 @@ func TestAFrozenCell(t *testing.T) {
 			t.Errorf("thawed, the assignments are %v\n%s", w.assignments(), c.log)
 		}
 	})
+}
+
+// A node that cannot be written to, here for a spec that is nowhere, holds up nothing else.
+func TestWhatCannotBeWritten(t *testing.T) {
+	inMemory(t, func(w *world) {
+		c := w.coordinator("c1")
+		w.node("n1")
+		w.job(1, "one")
+		time.Sleep(time.Second)
+		lost := zkschema.Job{Job: c.record(w, "web.borud.fbu"), Spec: strings.Repeat("0", 64), Revision: 1, Change: "put"}
+		lost.Job.Name.Service, lost.Job.Version = "lost", 1
+		lost.Job.Constraints = []job.Constraint{{Attribute: "node.name", Operator: job.Is, Values: []string{"n1"}}}
+		w.put(cell.Job(lost.Job.Name), lost)
+		time.Sleep(time.Minute)
+		if got := strings.Count(c.log.String(), "decided anew"); got != 1 {
+			t.Errorf("it was said %d times; want once\n%s", got, c.log)
+		}
+		w.node("n2")
+		w.job(2, "one")
+		time.Sleep(time.Second)
+		if got := w.assignments()["n2"]; len(got) != 1 {
+			t.Errorf("the assignments are %v; want one instance on the other node\n%s", w.assignments(), c.log)
+		}
+	})
+}
+
+// record is what a job says.
+func (l *life) record(w *world, name string) job.Job {
+	w.Helper()
+	parsed, err := job.ParseName(name)
+	if err != nil {
+		w.Fatal(err)
+	}
+	j, err := l.Job(parsed)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return j.Job
 }

@@ -50,10 +50,10 @@ func (c *Coordinator) leaderRecord() []byte {
 const specSweep = 10 * time.Minute
 
 // lead writes what the loop decides, until the office is over.
-func (c *Coordinator) lead(ctx context.Context, s keeper.Session, o *elect.Office) error {
+func (c *Coordinator) lead(ctx context.Context, s keeper.Session, o *elect.Office) (err error) {
 	c.log.Info("this coordinator leads the cell", "cell", c.cell, "epoch", o.Epoch())
 	defer func() {
-		c.log.Info("this coordinator leads no longer", "cell", c.cell, "epoch", o.Epoch(), "why", context.Cause(ctx))
+		c.log.Info("this coordinator leads no longer", "cell", c.cell, "epoch", o.Epoch(), "why", errors.Join(err, context.Cause(ctx)))
 	}()
 	w := apply.New(apply.Config{Office: o, Reader: s, Cell: c.cell, Looker: c.mirror, Log: c.log})
 	if err := c.enter(ctx, s, o, w); err != nil {
@@ -64,23 +64,31 @@ func (c *Coordinator) lead(ctx context.Context, s keeper.Session, o *elect.Offic
 	defer c.loop.post(func(time.Time) { c.loop.leave(t) })
 	sweep := time.NewTicker(specSweep)
 	defer sweep.Stop()
-	for {
-		var err error
+	for err == nil {
 		select {
 		case <-ctx.Done():
 			return nil
 		case d := <-t.decisions:
 			err = c.write(ctx, w, t, d)
 		case <-sweep.C:
-			var named map[string]bool
-			if c.loop.ask(func(now time.Time) { named = c.loop.specs(now) }) {
-				err = w.DropSpecs(ctx, named)
-			}
-		}
-		if err != nil {
-			return unlessOver(ctx, err)
+			err = c.dropSpecs(ctx, w)
 		}
 	}
+	return unlessOver(ctx, err)
+}
+
+// dropSpecs deletes the specs that nothing names, unless nothing may be written.
+func (c *Coordinator) dropSpecs(ctx context.Context, w *apply.Writer) error {
+	var named map[string]bool
+	c.loop.ask(func(now time.Time) {
+		if s := c.loop.settings; s != nil && !s.Freeze {
+			named = c.loop.specs(now)
+		}
+	})
+	if named == nil {
+		return nil
+	}
+	return w.DropSpecs(ctx, named)
 }
 
 // unlessOver returns what is wrong, unless that is no more than the end of the office.

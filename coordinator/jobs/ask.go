@@ -61,16 +61,22 @@ func (b Book) Revert(ctx context.Context, name job.Name, version int, o Options)
 
 // Undo gives a job the spec of an earlier revision and leaves all else as it stands: what the
 // leader does about an update that has failed, with Match the version that it has decided about.
+// It makes a version, but goes back to that very revision: instances that the update had not
+// reached are what the job says again, and are left alone.
 // The errors are those of Revert, and a fault.Stale where the job has changed since.
 func (b Book) Undo(ctx context.Context, name job.Name, revision int, o Options) (Outcome, error) {
-	out, err := b.write(ctx, name, o, change(name, changeRevert, func(j *job.Job) error {
+	out, err := b.write(ctx, name, o, func(s standing) (zkschema.Job, error) {
+		if !s.exists() {
+			return zkschema.Job{}, missing(name)
+		}
 		old, err := b.keptVersion(ctx, name, revision)
 		if err != nil {
-			return err
+			return zkschema.Job{}, err
 		}
+		j := s.record.Job
 		j.Spec = old.Job.Spec
-		return nil
-	}))
+		return zkschema.Job{Job: j, Revision: old.Revision, Change: changeRevert}, nil
+	})
 	return out, whose("revert", name, err)
 }
 

@@ -99,13 +99,15 @@ func undoes(d *desk) {
 	if r.Job.Spec.Command != "/bin/web" || r.Job.Count != 9 || r.Change != "revert" || r.Why != "version 2 failed" {
 		d.Errorf("undone to %+v", r)
 	}
-	d.stands(4, 4)
+	d.stands(4, 1)
 	_, err := d.Undo(d.ctx, web, 1, Options{Match: &at, Why: "again"})
 	d.refused(err, fault.Stale, "version-differs")
-	at = 4
-	d.must(d.Undo(d.ctx, web, 1, Options{Match: &at, Why: "a restart of the same spec failed"}))
+	d.must(d.Restart(d.ctx, web, Options{}))
 	d.stands(5, 5)
 	at = 5
+	d.must(d.Undo(d.ctx, web, 1, Options{Match: &at, Why: "a restart of the same spec failed"}))
+	d.stands(6, 1)
+	at = 6
 	_, err = d.Undo(d.ctx, web, 77, Options{Match: &at, Why: "x"})
 	d.refused(err, fault.Conflict, "version-not-kept")
 }

@@ -43,8 +43,9 @@ func match(name job.Name, s standing, want *int) error {
 }
 
 // next completes the record that is to take the place of what stands: its number, its spec's
-// digest, and the revision, which is a new one where instances would be something else, or are to
-// be made anew, or are another job's: one that was removed has nothing to do with the next one.
+// digest, and, where the wish does not name one, the revision. That is a new one where instances
+// would be something else, or are to be made anew, or are another job's: one that was removed has
+// nothing to do with the next one.
 func next(s standing, r zkschema.Job) (_ zkschema.Job, spec []byte, err error) {
 	digest, spec, err := zkschema.EncodeSpec(r.Job.Spec)
 	if err != nil {
@@ -58,15 +59,18 @@ func next(s standing, r zkschema.Job) (_ zkschema.Job, spec []byte, err error) {
 		r.Job.Version = max(r.Job.Version, s.record.Job.Version+1)
 	}
 	r.Spec = digest
-	r.Revision = r.Job.Version
-	if s.exists() && s.record.Spec == digest && !anew(r) {
+	switch {
+	case r.Revision != 0:
+	case s.exists() && s.record.Spec == digest && !anew(r):
 		r.Revision = s.record.Revision
+	default:
+		r.Revision = r.Job.Version
 	}
 	return r, spec, nil
 }
 
-// anew tells whether a record asks for instances to be made anew though their spec be the same:
-// a restart does, and the coordinator's own revert, which may undo one.
+// anew tells whether a record asks for something though the job say the same: a restart does, and
+// the coordinator's own revert, which may undo one.
 func anew(r zkschema.Job) bool {
 	return r.Change == changeRestart || r.Change == changeRevert && r.Why != ""
 }

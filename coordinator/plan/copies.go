@@ -58,15 +58,20 @@ func (k *copy) look(now time.Time) {
 }
 
 // worth orders the copies that can stand for an instance: a healthy current one before a healthy
-// one before any other.
+// one; then, since one that has just been updated is not healthy for a while and must not be let go for
+// an older one that is no better, those on nodes that are there, current ones first.
 func (k *copy) worth() int {
+	worth := 0
 	switch {
-	case k.healthy.IsZero():
-		return 0
-	case k.current():
-		return 2
+	case !k.healthy.IsZero():
+		worth = 4
+	case k.on.there:
+		worth = 2
 	}
-	return 1
+	if k.current() {
+		worth++
+	}
+	return worth
 }
 
 // older orders copies of an instance.

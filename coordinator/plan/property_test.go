@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -100,6 +101,26 @@ var happenings = map[string]func(chaos){
 			rapid.SampledFrom([]map[int64]bool{c.broken, c.sick}).Draw(c.r, "how")[int64(r.Job.Version+1)] = true
 		}
 	},
+	"a node refuses":           func(c chaos) { c.node().refused = "cell changed" },
+	"a node refuses no longer": func(c chaos) { c.node().refused = "" },
+	"a job cannot be read": func(c chaos) {
+		if r, ok := c.job(); ok {
+			for _, cell := range c.cells {
+				cell.PutJob(r.Job.Name, nil, c.jobVersions[r.Job.Name]+1, errors.New("written with a newer schema"))
+			}
+		}
+	},
+	"all can be read again": func(c chaos) {
+		for name := range c.jobs {
+			c.jobVersions[name] += 2
+			c.tellJob(name)
+		}
+	},
+	"the clocks begin anew": func(c chaos) {
+		for _, cell := range c.cells {
+			cell.Recount(c.now)
+		}
+	},
 	"another coordinator leads": func(c chaos) { c.anew() },
 	"some of a plan is written": func(c chaos) {
 		c.plan(func() bool { return rapid.Bool().Draw(c.r, "written") })
@@ -111,11 +132,12 @@ var happenings = map[string]func(chaos){
 // mend ends all faults, and lets things settle.
 func (c chaos) mend() {
 	for name, m := range c.nodes {
-		m.there, m.deaf, m.local = true, false, nil
+		m.there, m.deaf, m.local, m.refused = true, false, nil, ""
 		c.policy(name, nil)
 	}
 	clear(c.broken)
 	clear(c.sick)
+	happenings["all can be read again"](c)
 	for name, r := range c.jobs {
 		if !r.Removed {
 			c.edit(name, "restart", func(*job.Job) {})

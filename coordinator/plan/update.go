@@ -34,7 +34,8 @@ func (p *planner) updateJobs() {
 }
 
 func (p *planner) updateJob(e *entry) {
-	d, begins := e.rollout(p.now)
+	d, begins := e.rollout(p.stamp())
+	ended := p.stamp()
 	if d.Status == zkschema.DeploymentFailed {
 		p.askFor(e, false)
 		p.revert(e, d)
@@ -48,9 +49,9 @@ func (p *planner) updateJob(e *entry) {
 	was := d.Status
 	switch {
 	case step.Failed != "":
-		d.Status, d.Why, d.EndedAt = zkschema.DeploymentFailed, step.Failed, &p.now
+		d.Status, d.Why, d.EndedAt = zkschema.DeploymentFailed, step.Failed, &ended
 	case step.Done && was == zkschema.DeploymentRunning && len(p.pending[e.name].Nodes) == 0:
-		d.Status, d.Stable, d.StableSpec, d.EndedAt = zkschema.DeploymentDone, d.Revision, e.record.Spec, &p.now
+		d.Status, d.Stable, d.StableSpec, d.EndedAt = zkschema.DeploymentDone, d.Revision, e.record.Spec, &ended
 	}
 	if begins || d.Status != was {
 		p.out.Deployments = append(p.out.Deployments, Deployment{e.name, e.deployed, d})

@@ -130,7 +130,8 @@ func (w *world) write(d Decision, only func() bool) {
 		if old, kept := w.history[r.Job][r.To]; kept && only() {
 			j := w.jobs[r.Job].Job
 			j.Spec = old.Job.Spec
-			w.change(j, "revert", r.Why)
+			j.Version++
+			w.keep(zkschema.Job{Schema: 1, Job: j, Spec: old.Spec, Revision: old.Revision, Change: "revert", Why: r.Why, At: w.now})
 		}
 	}
 	for _, f := range d.Forget {
@@ -174,11 +175,17 @@ func (w *world) change(j job.Job, change, why string) {
 	if !there || digest != was.Spec || change == "restart" {
 		r.Revision = j.Version
 	}
-	if w.jobVersions[j.Name]++; w.history[j.Name] == nil {
-		w.history[j.Name] = map[int]zkschema.Job{}
+	w.keep(r)
+}
+
+// keep has a record stand, and as a version.
+func (w *world) keep(r zkschema.Job) {
+	name := r.Job.Name
+	if w.jobVersions[name]++; w.history[name] == nil {
+		w.history[name] = map[int]zkschema.Job{}
 	}
-	w.jobs[j.Name], w.history[j.Name][j.Version] = r, r
-	w.tellJob(j.Name)
+	w.jobs[name], w.history[name][r.Job.Version] = r, r
+	w.tellJob(name)
 }
 
 func (w *world) submit(j job.Job) { w.change(j, "put", "") }

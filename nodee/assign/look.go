@@ -53,7 +53,7 @@ func (a *Assigner) look(ctx context.Context) {
 func (a *Assigner) readDocument(ctx context.Context, r keeper.Reader) error {
 	data, stat, err := r.Get(ctx, a.documentPath(), a.watch)
 	if errors.Is(err, keeper.ErrNoNode) {
-		a.refused = "" // it says nothing
+		a.refused, a.behind = "", time.Time{} // it says nothing
 		return nil
 	}
 	if err != nil {

@@ -1,0 +1,204 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/cloudname/nodee/internal/keeper"
+	"github.com/cloudname/nodee/internal/keeper/memory"
+)
+
+// client is the keeper of one process: that in memory, behind a network. Each request takes its
+// time, and of a write it may stay unknown whether it was done, or is done later.
+type client struct {
+	*memory.Keeper
+	w    *world
+	name string
+	lies lies
+
+	mu     sync.Mutex
+	chance *rand.Rand
+	slow   time.Duration // the longest that a request takes
+	lost   float64       // how often the answer of a write is lost
+	slowed time.Time     // when it was slow last
+}
+
+// quick is how long a request takes at most, without a fault.
+const quick = 20 * time.Millisecond
+
+// lies are what a client does wrong on purpose, so that it is seen whether that is found.
+type lies struct {
+	unfenced bool                                  // writes go out without the check of the epoch
+	tells    func(path string, data []byte) []byte // what a read is told instead
+}
+
+func (w *world) client(name string, timeout time.Duration) *client {
+	return &client{Keeper: w.server.Keeper(timeout), w: w, name: name, chance: w.stream(), slow: quick}
+}
+
+// Open implements keeper.Keeper.
+func (c *client) Open(ctx context.Context) (keeper.Session, error) {
+	s, err := c.Keeper.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c.w.watch.opened(s.Info().ID, c)
+	return &session{Session: s, c: c}, nil
+}
+
+// worsen makes the network slow, and has it lose answers.
+func (c *client) worsen(slow time.Duration, lost float64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.slow, c.lost = slow, lost
+}
+
+// heal ends all faults.
+func (c *client) heal() {
+	c.worsen(quick, 0)
+	c.Heal()
+}
+
+// old notes that what goes out from now on may be decided on what was so a while ago.
+func (c *client) old() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.slowed = time.Now()
+}
+
+// lag is how old what this client writes may be, by its own doing.
+func (c *client) lag(now time.Time) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if now.Sub(c.slowed) < time.Minute {
+		return time.Minute
+	}
+	return 3 * time.Second
+}
+
+// fate is what becomes of a request.
+type fate struct {
+	after time.Duration // it arrives
+	lost  bool          // its answer does not come back
+	never bool          // it does not arrive
+	late  time.Duration // it arrives so much after it was given up
+}
+
+func (c *client) draw(writes bool) (f fate) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f.after = time.Duration(c.chance.Int64N(int64(c.slow)))
+	if f.after > time.Second {
+		c.slowed = time.Now()
+	}
+	if !writes || c.chance.Float64() >= c.lost {
+		return f
+	}
+	f.lost = true
+	switch c.chance.IntN(3) {
+	case 0:
+		f.never = true
+	case 1:
+		f.late = time.Duration(c.chance.Int64N(int64(5 * time.Second)))
+		c.slowed = time.Now()
+	}
+	return f
+}
+
+// session is one of a client's.
+type session struct {
+	keeper.Session
+	c *client
+}
+
+// travel waits as long as a request is on its way; false: nobody waits for it any more.
+func travel(ctx context.Context, s keeper.Session, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+	case <-s.Context().Done():
+	}
+	return false
+}
+
+func (s *session) ask(ctx context.Context, path string) error {
+	if !travel(ctx, s, s.c.draw(false).after) {
+		return fmt.Errorf("cannot read %s: %w: nobody waits for the answer", path, keeper.ErrUnavailable)
+	}
+	return nil
+}
+
+// Get implements keeper.Reader.
+func (s *session) Get(ctx context.Context, path string, w *keeper.Watch) ([]byte, keeper.Stat, error) {
+	if err := s.ask(ctx, path); err != nil {
+		return nil, keeper.Stat{}, err
+	}
+	data, stat, err := s.Session.Get(ctx, path, w)
+	if s.c.lies.tells != nil && err == nil {
+		data = s.c.lies.tells(path, data)
+	}
+	return data, stat, err
+}
+
+// Exists implements keeper.Reader.
+func (s *session) Exists(ctx context.Context, path string, w *keeper.Watch) (keeper.Stat, bool, error) {
+	if err := s.ask(ctx, path); err != nil {
+		return keeper.Stat{}, false, err
+	}
+	return s.Session.Exists(ctx, path, w)
+}
+
+// Children implements keeper.Reader.
+func (s *session) Children(ctx context.Context, path string, w *keeper.Watch) ([]string, error) {
+	if err := s.ask(ctx, path); err != nil {
+		return nil, err
+	}
+	return s.Session.Children(ctx, path, w)
+}
+
+// Apply implements keeper.Tree.
+func (s *session) Apply(ctx context.Context, ops ...keeper.Op) ([]int32, error) {
+	f := s.c.draw(true)
+	if !travel(ctx, s, f.after) {
+		if f.lost && !f.never { // it was on its way
+			s.arriveLater(f.late, ops)
+		}
+		return nil, fmt.Errorf("cannot %s: %w: nobody waits for the answer", ops[0], keeper.ErrUnknown)
+	}
+	switch {
+	case f.never:
+	case f.late > 0:
+		s.arriveLater(f.late, ops)
+	default:
+		versions, err := s.arrive(ctx, ops)
+		if !f.lost {
+			return versions, err
+		}
+	}
+	return nil, fmt.Errorf("cannot %s: %w: its answer was lost", ops[0], keeper.ErrUnknown)
+}
+
+// arriveLater has a write done that its session has given up, if that lives until then.
+func (s *session) arriveLater(after time.Duration, ops []keeper.Op) {
+	s.c.w.background.Go(func() {
+		if travel(context.Background(), s, after) {
+			_, _ = s.arrive(s.Context(), ops)
+		}
+	})
+}
+
+func (s *session) arrive(ctx context.Context, ops []keeper.Op) ([]int32, error) {
+	first := ops[0]
+	if s.c.lies.unfenced && len(ops) > 1 && first.Kind == keeper.KindCheck && strings.HasSuffix(first.Path, "/epoch") {
+		versions, err := s.Session.Apply(ctx, ops[1:]...)
+		return append([]int32{0}, versions...), err
+	}
+	return s.Session.Apply(ctx, ops...)
+}
