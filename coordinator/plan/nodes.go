@@ -58,6 +58,9 @@ func (p *planner) tellNodes() {
 		}
 		now := p.asPlaced(n)
 		if was := n.placed; n.changed || was.Name == "" || !samePlacement(was, now) {
+			if keptBack(was) && !keptBack(now) {
+				n.allowTime(p.now)
+			}
 			n.placed, n.changed = now, false
 			p.placement.PutNode(now)
 			p.touchAll(n)
@@ -98,6 +101,9 @@ func (p *planner) asPlaced(n *node) place.Node {
 func samePlacement(a, b place.Node) bool {
 	return a.State == b.State && a.AwayFor == b.AwayFor && a.Barred == b.Barred && slices.Equal(a.Ports, b.Ports) && slices.Equal(a.Local, b.Local)
 }
+
+// keptBack tells whether nothing new can be brought about on a node, be it there or not.
+func keptBack(n place.Node) bool { return n.State == place.Drained || n.Barred != "" }
 
 // setDue notes when the next job will take what it has on a node that is away for lost.
 func (p *planner) setDue(n *node) {

@@ -45,8 +45,8 @@ func (c *Cell) PutNode(name string, r *zkschema.Node, err error, now time.Time) 
 	c.fault(n, theRecord, err)
 	if !n.there {
 		n.there, n.away = true, time.Time{}
+		n.allowTime(now)
 		for _, k := range n.copies {
-			k.attempt = now // what was away could not become healthy
 			k.look(now)
 		}
 		c.touchAll(n)
@@ -206,14 +206,23 @@ func (c *Cell) Recount(now time.Time) {
 		if !n.there {
 			n.away = now
 		}
-		for artifact := range n.asked {
-			n.asked[artifact] = now
-		}
+		n.allowTime(now)
 		for _, k := range n.copies {
-			k.attempt, k.healthy = now, time.Time{}
+			k.healthy = time.Time{}
 			k.look(now)
 		}
 		c.touchAll(n)
+	}
+}
+
+// allowTime gives all that a node has to bring about the whole of its healthy_deadline: until now
+// it could not, or nobody knows for how long it could.
+func (n *node) allowTime(now time.Time) {
+	for artifact := range n.asked {
+		n.asked[artifact] = now
+	}
+	for _, k := range n.copies {
+		k.attempt = now
 	}
 }
 

@@ -80,7 +80,7 @@ func (c *Cell) assign(n *node, units []assignedUnit, now time.Time) {
 	for _, u := range units {
 		k := c.copy(u.coordinate, n)
 		named[k] = true
-		if !k.assigned || k.generation != u.Generation {
+		if !k.assigned || k.generation != u.Generation || k.want != u.Want {
 			k.attempt = now
 		}
 		if !k.assigned || k.generation != u.Generation || k.want != u.Want || k.spec != u.Spec || !k.since.Equal(u.Since) {
