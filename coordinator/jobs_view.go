@@ -33,10 +33,11 @@ func view[T any](c *Coordinator, look func(now time.Time) (T, error)) (out T, er
 	return out, err
 }
 
-// ofJob has the loop look something up of one job.
+// ofJob has the loop look something up of one job, without its instances: those who wait for it
+// ask many times a second.
 func ofJob[T any](c *Coordinator, name job.Name, look func(v plan.JobView, now time.Time) (T, error)) (T, error) {
 	return view(c, func(now time.Time) (out T, err error) {
-		v, ok := c.loop.cell.Job(name, now)
+		v, ok := c.loop.cell.Summary(name, now)
 		switch {
 		case !ok:
 			return out, noJob(name)
@@ -97,8 +98,9 @@ func pendingOf(p *place.Pending) *api.Pending {
 
 // Placements returns where the instances of a job are.
 func (c *Coordinator) Placements(name job.Name) ([]api.Placement, error) {
-	return ofJob(c, name, func(v plan.JobView, _ time.Time) ([]api.Placement, error) {
+	return ofJob(c, name, func(_ plan.JobView, now time.Time) ([]api.Placement, error) {
 		out := []api.Placement{}
+		v, _ := c.loop.cell.Job(name, now)
 		for _, i := range v.Instances {
 			out = append(out, c.loop.placement(i))
 		}
@@ -134,12 +136,7 @@ func (c *Coordinator) Deployment(name job.Name) (api.Deployment, error) {
 func deploymentOf(v plan.JobView, d zkschema.Deployment) api.Deployment {
 	out := api.Deployment{
 		Job: d.Job, Revision: d.Revision, Stable: d.Stable, Reverts: d.Reverts, Status: string(d.Status), Why: d.Why, StartedAt: d.StartedAt,
-		EndedAt: d.EndedAt, Desired: v.Desired, Healthy: v.Current, InFlight: []string{}, Prefetching: []api.Prefetch{},
-	}
-	for _, i := range v.Instances {
-		if len(i.Copies) > 0 && i.Copies[0].Primary && i.Copies[0].Current {
-			out.Current++
-		}
+		EndedAt: d.EndedAt, Desired: v.Desired, Current: v.Changed, Healthy: v.Current, InFlight: []string{}, Prefetching: []api.Prefetch{},
 	}
 	for _, i := range v.InFlight {
 		out.InFlight = append(out.InFlight, i.String())

@@ -114,19 +114,27 @@ func (p *planner) instancesOf(e *entry, status zkschema.DeploymentStatus) (out [
 			out = append(out, state)
 		}
 	}
+	missing := 0
 	if e.record.Job.Type != job.System {
 		for number := range int32(e.record.Job.Count) {
-			add(p.instance(e.name.Instance(number)))
+			if i := e.instances[number]; i != nil {
+				add(i)
+			} else {
+				missing++
+			}
 		}
-		return out
-	}
-	for _, i := range slices.SortedFunc(maps.Values(e.instances), byNumber) {
-		if i.placed() && i.primary.on.there {
-			add(i)
+	} else {
+		for _, i := range slices.SortedFunc(maps.Values(e.instances), byNumber) {
+			if i.placed() && i.primary.on.there {
+				add(i)
+			}
 		}
 	}
 	for _, i := range p.starts[e] {
 		add(i)
+	}
+	if missing > len(p.starts[e]) && status == zkschema.DeploymentRunning {
+		out = append(out, rollout.Instance{Nowhere: true}) // one says as much as a million
 	}
 	return out
 }

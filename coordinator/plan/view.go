@@ -38,7 +38,8 @@ type JobView struct {
 	Desired    int // how many instances there should be; of a system job one for each node that matches
 	Running    int // how many run somewhere
 	Healthy    int // how many are healthy somewhere
-	Current    int // how many are of the job's revision, and healthy
+	Changed    int // how many are of the job's revision
+	Current    int // how many of those are healthy
 	Pending    *place.Pending
 	Instances  []Instance // nil in a summary
 	InFlight   []service.Coordinate
@@ -144,6 +145,7 @@ func (v *JobView) count(i *instance, now time.Time) {
 	if k == nil || !i.placed() || !k.current() || k.want != service.Running {
 		return
 	}
+	v.Changed++
 	if !k.healthy.IsZero() {
 		v.Current++
 	}

@@ -188,3 +188,21 @@ func TestTryTellsWhatAPutWouldDo(t *testing.T) {
 		t.Errorf("a stop: %+v, %v, %v", out, ok, err)
 	}
 }
+
+// A view that looks through all that wait for each of them takes a minute for as many, and nothing
+// is planned meanwhile.
+func TestAJobThatWaitsWithHundredsOfThousands(t *testing.T) {
+	w := newWorld(t, 1)
+	j := aJob("web", 400_000)
+	j.Resources.CPU = 1
+	w.submit(j)
+	began := time.Now()
+	w.plan(all)
+	v, _ := w.cells[0].Job(j.Name, w.now)
+	if took := time.Since(began); took > 15*time.Second {
+		t.Errorf("it took %s to plan for it and to show it", took)
+	}
+	if n := len(v.Instances); n != 400_000 || !strings.Contains(v.Instances[n-1].Waits, "there is no node for it: 1 node: too little CPU") {
+		t.Errorf("it is shown with %d instances, of which the last waits for %q", n, v.Instances[n-1].Waits)
+	}
+}

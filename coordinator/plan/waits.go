@@ -43,10 +43,16 @@ func (i *instance) stillOn() string {
 }
 
 func (c *Cell) waitsForNode(e *entry, number int32) string {
-	if waits, ok := c.pending[e.name]; ok && slices.Contains(waits.Instances, number) {
+	if waits, ok := c.pending[e.name]; ok && contains(waits.Instances, number) {
 		return "there is no node for it: " + waits.Why.String()
 	}
 	return "it is about to be given to a node"
+}
+
+// contains is for numbers in order: a job may wait with a million of them.
+func contains(numbers []int32, number int32) bool {
+	_, found := slices.BinarySearch(numbers, number)
+	return found
 }
 
 // waitsForReturn is for instances whose node is away.
@@ -65,7 +71,7 @@ func (i *instance) waitsForReturn(now time.Time) string {
 // waitsToLeave is for instances that must leave their node, or are on their way.
 func (c *Cell) waitsToLeave(i *instance) string {
 	e, on := i.of, i.primary.on.name
-	if waits, ok := c.pending[e.name]; ok && slices.Contains(waits.Stuck, i.number) {
+	if waits, ok := c.pending[e.name]; ok && contains(waits.Stuck, i.number) {
 		why := c.placement.OutOfPlace(i.coordinate(), on)
 		if why == "" {
 			why = on + " has no room for all that is on it"
