@@ -21,7 +21,7 @@ type Job struct {
 	Schema   int       `json:"schema"`
 	Job      job.Job   `json:"job"`               // its Version rises by one with each change, and goes on where a removed job comes back
 	Spec     string    `json:"spec"`              // the digest of Job.Spec
-	Revision int       `json:"revision"`          // the version that changed what an instance is last: by its spec, or by a restart. A revert of the coordinator's goes back to an earlier one
+	Revision int       `json:"revision"`          // the version that changed what an instance is last: by its spec, a restart, or a start after a stop. A revert of the coordinator's goes back to an earlier one
 	Change   string    `json:"change"`            // what was asked for: put, scale, stop, restart, revert, remove
 	Removed  bool      `json:"removed,omitempty"` // its instances are stopped; when no node names one any more the record goes
 	At       time.Time `json:"at"`

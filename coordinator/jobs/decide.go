@@ -44,8 +44,9 @@ func match(name job.Name, s standing, want *int) error {
 
 // next completes the record that is to take the place of what stands: its number, its spec's
 // digest, and, where the wish does not name one, the revision. That is a new one where instances
-// would be something else, or are to be made anew, or are another job's: one that was removed has
-// nothing to do with the next one.
+// would be something else, or are to be made anew, or are started again after a stop, since what
+// has come of them before says nothing now; or are another job's: one that was removed has nothing
+// to do with the next one.
 func next(s standing, r zkschema.Job) (_ zkschema.Job, spec []byte, err error) {
 	digest, spec, err := zkschema.EncodeSpec(r.Job.Spec)
 	if err != nil {
@@ -61,7 +62,7 @@ func next(s standing, r zkschema.Job) (_ zkschema.Job, spec []byte, err error) {
 	r.Spec = digest
 	switch {
 	case r.Revision != 0:
-	case s.exists() && s.record.Spec == digest && !anew(r):
+	case s.exists() && s.record.Spec == digest && !anew(r) && (r.Job.Stopped || !s.record.Job.Stopped):
 		r.Revision = s.record.Revision
 	default:
 		r.Revision = r.Job.Version

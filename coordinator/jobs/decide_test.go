@@ -48,8 +48,9 @@ func TestTheNextRecord(t *testing.T) {
 		t.Fatalf("the first is %+v, %v", first, err)
 	}
 	first.Job.Version, first.Revision = 7, 4
-	removed := first
+	removed, stopped, stop := first, first, base
 	removed.Removed = true
+	stopped.Job.Stopped, stop.Stopped = true, true
 	for name, tt := range map[string]struct {
 		s                 standing
 		r                 zkschema.Job
@@ -57,6 +58,9 @@ func TestTheNextRecord(t *testing.T) {
 	}{
 		"another count is no revision":                      {standing{record: &first}, zkschema.Job{Job: wider, Change: changeScale}, 8, 4},
 		"another spec is one":                               {standing{record: &first}, zkschema.Job{Job: other, Change: changePut}, 8, 8},
+		"a stop is none":                                    {standing{record: &first}, zkschema.Job{Job: stop, Change: changeStop}, 8, 4},
+		"one that stays stopped is none":                    {standing{record: &stopped}, zkschema.Job{Job: stop, Change: changePut}, 8, 4},
+		"one that was stopped, and is put to run, is one":   {standing{record: &stopped}, zkschema.Job{Job: base, Change: changePut}, 8, 8},
 		"a restart is one":                                  {standing{record: &first}, zkschema.Job{Job: base, Change: changeRestart}, 8, 8},
 		"what the coordinator undoes may have been one":     {standing{record: &first}, zkschema.Job{Job: base, Change: changeRevert, Why: "it failed"}, 8, 8},
 		"what somebody reverts is one if the spec differs":  {standing{record: &first}, zkschema.Job{Job: wider, Change: changeRevert}, 8, 4},
