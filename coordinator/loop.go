@@ -267,8 +267,9 @@ func (l *loop) written(t *term, d plan.Decision, r apply.Result, now time.Time) 
 		l.dirty, l.failures, l.retry, l.said = true, 0, time.Time{}, ""
 		return
 	}
-	// What cannot be written does not hold up the rest: that is planned as soon as it changes.
-	l.dirty = l.dirty || len(r.Stands) > 0
+	// What cannot be written does not hold up the rest: that is planned as soon as it changes. What
+	// was found in its place may put it right, but hardly twice.
+	l.dirty = l.dirty || l.failures == 0 && len(r.Stands) > 0
 	l.retry = now.Add(min(firstRetry<<min(l.failures, 10), lastRetry))
 	l.failures++
 	level := slog.LevelDebug

@@ -1,11 +1,15 @@
 package coordinator
 
 import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/cloudname/nodee/coordinator/jobs"
 	"github.com/cloudname/nodee/internal/keeper"
 	"github.com/cloudname/nodee/job"
 	"github.com/cloudname/nodee/zkschema"
@@ -209,4 +213,38 @@ func (l *life) record(w *world, name string) job.Job {
 		w.Fatal(err)
 	}
 	return j.Job
+}
+
+// What is refused again and again, here since somebody has put a node where none belongs, is tried
+// again from time to time, and not all the time.
+func TestWhatIsAlwaysRefused(t *testing.T) {
+	inMemory(t, func(w *world) {
+		c := w.coordinator("c1")
+		w.node("n1")
+		w.job(0, "one")
+		time.Sleep(time.Second)
+		web := c.record(w, "web.borud.fbu").Name
+		w.put(cell.Version(web, 1)+"/astray", zkschema.Settings{})
+		if _, err := (jobs.Book{Tree: w.hand, Cell: cell}).Remove(w.Context(), web, jobs.Options{}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(30 * time.Second)
+		before := c.plans(w)
+		time.Sleep(time.Minute)
+		if n := c.plans(w) - before; n < 3 || n > 10 {
+			t.Errorf("in a minute it was tried %d times\n%s", n, c.log)
+		}
+	})
+}
+
+// plans counts the plans that were made.
+func (l *life) plans(w *world) (n int) {
+	w.Helper()
+	shown := httptest.NewRecorder()
+	l.Metrics().ServeHTTP(shown, httptest.NewRequestWithContext(w.Context(), http.MethodGet, "/metrics", nil))
+	_, figure, _ := strings.Cut(shown.Body.String(), "\nnodee_plan_duration_seconds_count ")
+	if _, err := fmt.Sscan(figure, &n); err != nil {
+		w.Fatal(err)
+	}
+	return n
 }
