@@ -84,7 +84,7 @@ func (c *Cell) waitsToLeave(i *instance) string {
 		}
 		switch {
 		case !k.on.there:
-			return fmt.Sprintf("%s, which is away, has a copy that is let go when it is back", k.on.name)
+			return fmt.Sprintf("%s, which is away, has a copy too: when it is back, the older of those that are healthy stays", k.on.name)
 		case i.primary.healthy.IsZero():
 			return fmt.Sprintf("it moves from %s to %s, where it is not healthy yet", k.on.name, on)
 		}
