@@ -84,6 +84,7 @@ type JobList struct {
 type JobPlan struct {
 	Version        int          `json:"version" doc:"Of the job as it is now, for If-Match; 0: there is none of the name"`
 	ChangesNothing bool         `json:"changes_nothing" doc:"The job says this already: putting it makes no version"`
+	Failed         string       `json:"failed" doc:"Why the version that stands has failed, where it says this already: nothing tries it again; empty otherwise"`
 	Changes        []PlanChange `json:"changes" doc:"What would be done, in the order of the instances"`
 	Pending        *Pending     `json:"pending" doc:"null: there would be a node for every instance"`
 }

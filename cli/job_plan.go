@@ -17,6 +17,11 @@ func writePlan(w io.Writer, name job.Name, p api.JobPlan) error {
 	if _, err := fmt.Fprintln(w, planHeadline(name, p)); err != nil {
 		return err
 	}
+	if p.Failed != "" {
+		if _, err := fmt.Fprintf(w, "  nodee job restart %[1]s tries it again, nodee job revert %[1]s VERSION goes back to one of nodee job history %[1]s\n", name); err != nil {
+			return err
+		}
+	}
 	shown := p.Changes[:min(len(p.Changes), planRows)]
 	if err := writeColumns(w, changeRows(shown), "  "); err != nil {
 		return err
@@ -38,6 +43,11 @@ func writePlan(w io.Writer, name job.Name, p api.JobPlan) error {
 func planHeadline(name job.Name, p api.JobPlan) string {
 	text := name.String()
 	switch {
+	case p.Failed != "":
+		text += printable(fmt.Sprintf(" says this already, and version %d has failed (%s)", p.Version, p.Failed))
+		if len(p.Changes) == 0 {
+			return text + ": nothing would change"
+		}
 	case p.ChangesNothing && len(p.Changes) == 0:
 		return fmt.Sprintf("%s says this already (version %d): nothing would change", name, p.Version)
 	case p.ChangesNothing:

@@ -41,6 +41,14 @@ there is no node for 1 instance:
 		"nothing at all": {api.JobPlan{Version: 4, ChangesNothing: true}, "web.borud.fbu says this already (version 4): nothing would change\n"},
 		"what is not done yet": {api.JobPlan{Version: 4, ChangesNothing: true, Changes: []api.PlanChange{{Kind: api.ChangeUpdate, Instance: "1.web.borud.fbu", From: "n2", To: "n2", Why: "it is at version 3 yet"}}},
 			"web.borud.fbu says this already (version 4), and is on its way there: 1 would be updated\n  update   1.web.borud.fbu   on n2   it is at version 3 yet\n"},
+		"what has failed": {api.JobPlan{Version: 6, ChangesNothing: true, Failed: "instance 0 was not healthy within 10s"}, `web.borud.fbu says this already, and version 6 has failed (instance 0 was not healthy within 10s): nothing would change
+  nodee job restart web.borud.fbu tries it again, nodee job revert web.borud.fbu VERSION goes back to one of nodee job history web.borud.fbu
+`},
+		"what has failed, and another node is lost": {api.JobPlan{Version: 6, ChangesNothing: true, Failed: "0 is not well", Changes: []api.PlanChange{{Kind: api.ChangeStart, Instance: "1.web.borud.fbu", To: "n2", Why: "it is nowhere"}}},
+			`web.borud.fbu says this already, and version 6 has failed (0 is not well): 1 would start
+  nodee job restart web.borud.fbu tries it again, nodee job revert web.borud.fbu VERSION goes back to one of nodee job history web.borud.fbu
+  start   1.web.borud.fbu   on n2   it is nowhere
+`},
 		"nothing for its instances":  {api.JobPlan{Version: 4}, "web.borud.fbu is at version 4: no instance would change\n"},
 		"a cell without nodes":       {api.JobPlan{Pending: &api.Pending{Instances: 2}}, "web.borud.fbu is new: no instance would change\nthere is no node for 2 instances: the cell has none\n"},
 		"what could hurt a terminal": {api.JobPlan{Changes: []api.PlanChange{{Kind: "stop", Instance: "0.a.b.c", From: "\x1b[31m"}}}, "web.borud.fbu is new: 1 would stop\n  stop   0.a.b.c   on  [31m   -\n"},

@@ -160,7 +160,7 @@ func (c *Coordinator) PlanJob(_ context.Context, j job.Job) (api.JobPlan, error)
 		if err != nil {
 			return out, err
 		}
-		out.ChangesNothing, out.Pending = would.Unchanged, pendingOf(would.Pending)
+		out.ChangesNothing, out.Failed, out.Pending = would.Unchanged, would.Failed, pendingOf(would.Pending)
 		for _, p := range would.Changes {
 			out.Changes = append(out.Changes, api.PlanChange{Kind: string(p.Kind), Instance: p.Instance.String(), From: p.From, To: p.To, Why: p.Why})
 		}

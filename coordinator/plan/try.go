@@ -15,7 +15,8 @@ import (
 
 // Outcome is what a job that is not written yet would come to, in the end.
 type Outcome struct {
-	Unchanged bool // the job says this already: putting it would make no version
+	Unchanged bool   // the job says this already: putting it would make no version
+	Failed    string // why the update to what stands has halted, where nothing would change that; empty: it has not
 	Changes   []Planned
 	Pending   *place.Pending // nil: there would be a node for every instance
 }
@@ -62,6 +63,9 @@ func (c *Cell) Try(j job.Job, now time.Time) (Outcome, error) {
 		if waits.Job == j.Name {
 			out.Pending = &waits
 		}
+	}
+	if out.Unchanged && !e.record.Job.Stopped && e.halted() {
+		out.Failed = e.deployment.Why
 	}
 	err := out.addUpdates(e, j)
 	slices.SortFunc(out.Changes, func(a, b Planned) int { return a.Instance.Compare(b.Instance) })
@@ -113,17 +117,19 @@ func (o *Outcome) addUpdates(e *entry, j job.Job) error {
 	if err != nil {
 		return fmt.Errorf("cannot plan for the job %s: %w", j.Name, err)
 	}
-	why := ""
+	why, behind := "", e.behind
 	if digest != e.record.Spec {
 		_, fields := service.Diff(e.record.Job.Spec, j.Spec)
 		why = "its spec changes: " + strings.Join(fields, ", ")
+	} else if e.halted() {
+		behind = nil // the same revision is not tried again
 	}
 	changed := map[service.Coordinate]bool{}
 	for _, change := range o.Changes {
 		changed[change.Instance] = true
 	}
 	for _, i := range e.instances {
-		if !i.placed() || changed[i.coordinate()] || why == "" && !e.behind[i] {
+		if !i.placed() || changed[i.coordinate()] || why == "" && !behind[i] {
 			continue
 		}
 		on := i.primary.on.name

@@ -61,6 +61,14 @@ func TestTheStatusOfAJob(t *testing.T) {
 	w.run(20 * time.Second)
 	w.status(j.Name, "an update has failed", Failed, "instance 0 has failed")
 	w.waits(j.Name.Instance(1), "the other stays what it is", "it stays at version 1")
+	again := w.jobs[j.Name].Job
+	if out, err := w.cells[0].Try(again, w.now); err != nil || !out.Unchanged || len(out.Changes) > 0 || !strings.Contains(out.Failed, "instance 0 has failed") {
+		t.Errorf("what has failed, again: %+v, %v; want that it has failed, and nothing changed", out, err)
+	}
+	as(&again, "3")
+	if out, err := w.cells[0].Try(again, w.now); err != nil || out.Unchanged || len(out.Changes) != 2 || out.Failed != "" {
+		t.Errorf("another update: %+v, %v; want both changed", out, err)
+	}
 
 	w.edit(j.Name, "stop", func(j *job.Job) { j.Stopped = true })
 	w.run(time.Second)
