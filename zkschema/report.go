@@ -70,16 +70,31 @@ func (r Report) Encode() ([]byte, error) {
 	}
 	for {
 		data, err := json.Marshal(r)
-		if err != nil || len(data) <= reportRoom {
+		switch {
+		case err != nil || len(data) <= reportRoom:
 			return data, err
+		case len(r.Units) == 0:
+			return nil, fmt.Errorf("the report has %d bytes without any unit, at most %d can be written", len(data), reportRoom)
 		}
 		r.Units, r.Truncated = r.Units[:len(r.Units)*9/10], true
 	}
 }
 
+// leastReason is what is left of why an artifact is not there, in characters: an update that
+// fails for it says no more.
+const leastReason = 80
+
 // shortened returns a copy whose reasons have at most so many characters; with 0 the last
 // exits go too.
 func (r Report) shortened(why int) Report {
+	failed := r.PrefetchFailed
+	r.PrefetchFailed = nil
+	for artifact, reason := range failed {
+		if r.PrefetchFailed == nil {
+			r.PrefetchFailed = make(map[string]string, len(failed))
+		}
+		r.PrefetchFailed[artifact] = cut(reason, max(why, leastReason))
+	}
 	units := make([]Unit, len(r.Units))
 	for i, u := range r.Units {
 		u.Why = cut(u.Why, why)

@@ -196,6 +196,27 @@ func TestAReportFitsIntoARequest(t *testing.T) {
 }
 
 // Names and ports may be as long and as many as they can be: a node is not lost for that.
+// Hundreds of artifacts whose repository is away, each with a long reason, must not keep a node from
+// reporting.
+func TestWhyArtifactsAreNotThereIsCut(t *testing.T) {
+	r := Report{Node: "n1", PrefetchFailed: map[string]string{}}
+	for n := range 400 {
+		r.PrefetchFailed[fmt.Sprintf("com.example:web:%d", n)] = strings.Repeat("the repository does not answer; ", 40)
+	}
+	data, err := r.Encode()
+	if err != nil || len(data) > reportRoom {
+		t.Fatalf("%d bytes, %v", len(data), err)
+	}
+	back, err := DecodeReport(data)
+	if err != nil || len(back.PrefetchFailed) != 400 || !strings.HasPrefix(back.PrefetchFailed["com.example:web:7"], "the repository does not answer") {
+		t.Errorf("it says %q, %v", back.PrefetchFailed, err)
+	}
+	r = Report{Node: "n1", Refused: strings.Repeat("x", MaxRequest)}
+	if _, err := r.Encode(); err == nil {
+		t.Error("a report that cannot fit is written")
+	}
+}
+
 func TestWhateverThereIsFits(t *testing.T) {
 	ports := map[string]int{}
 	for i := range 1500 {
