@@ -188,8 +188,8 @@ func (c *Cell) PutDeployment(name job.Name, r *zkschema.Deployment, version int3
 	switch {
 	case err != nil:
 		e.undeployed = err
-	case e.undeployed == nil && (r == nil) == (e.deployment == nil) && version == e.deployed:
-		return
+	case e.undeployed == nil && (r == nil) == (e.deployment == nil) && version == e.deployed && (r == nil || r.StartedAt.Equal(e.deployment.StartedAt)):
+		return // it is not that of a job of the same name before, which may have had as many versions
 	default:
 		e.deployment, e.deployed, e.undeployed = copied(r), version, nil
 	}

@@ -307,3 +307,18 @@ func TestARolloutGoesOnUnderAnotherLeader(t *testing.T) {
 		t.Errorf("the deployment is %+v", d)
 	}
 }
+
+// A job that is forgotten and put again soon is not taken for the one before, though all of its
+// records have the versions that those had.
+func TestAnotherJobOfTheSameName(t *testing.T) {
+	w := newWorld(t, 1)
+	j := aJob("web", 1)
+	w.submit(j)
+	w.run(time.Minute)
+	d := w.deployments[j.Name]
+	d.StartedAt, d.StableSpec = d.StartedAt.Add(time.Hour), "another"
+	w.putDeployment(j.Name, &d)
+	if v, _ := w.cells[0].Summary(j.Name, w.now); v.Deployment.StableSpec != "another" {
+		t.Errorf("the deployment is still %+v", v.Deployment)
+	}
+}
