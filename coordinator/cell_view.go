@@ -95,9 +95,13 @@ func (c *Coordinator) FollowEndpoints(ctx context.Context, e service.Expression,
 	return c.resolver.Follow(ctx, e, client, send)
 }
 
-// specs are the digests of the specs that something names: jobs, deployments and assignments.
+// specs are the digests of the specs that something names: jobs, deployments and assignments;
+// nil: that is not known.
 func (l *loop) specs(now time.Time) map[string]bool {
-	named := l.observer.Specs()
+	named, all := l.observer.Specs()
+	if !all {
+		return nil // what a newer coordinator has written may name any
+	}
 	for _, name := range l.cell.Jobs() {
 		if v, ok := l.cell.Summary(name, now); ok && v.Record != nil {
 			named[v.Record.Spec] = true

@@ -77,7 +77,8 @@ func (c *Coordinator) lead(ctx context.Context, s keeper.Session, o *elect.Offic
 	return unlessOver(ctx, err)
 }
 
-// dropSpecs deletes the specs that nothing names, unless nothing may be written.
+// dropSpecs deletes the specs that nothing names, unless nothing may be written, or what is named
+// is not known.
 func (c *Coordinator) dropSpecs(ctx context.Context, w *apply.Writer) error {
 	var named map[string]bool
 	c.loop.ask(func(now time.Time) {

@@ -110,12 +110,22 @@ func TestSpecsThatAreNamed(t *testing.T) {
 	o := NewObserver(NewRing(), func(string) []string { return nil })
 	o.Observe(mirror.Change{Kind: mirror.Assignment, Name: "n1", Record: units(1, service.Running, "0")}, time.Now())
 	o.Observe(mirror.Change{Kind: mirror.Deployment, Name: web, Record: zkschema.Deployment{StableSpec: "s2"}}, time.Now())
-	if got := fmt.Sprint(o.Specs()); got != "map[s1:true s2:true]" {
+	if got := fmt.Sprint(o.Specs()); got != "map[s1:true s2:true] true" {
 		t.Errorf("named are %s", got)
 	}
 	o.Observe(mirror.Change{Kind: mirror.Assignment, Name: "n1"}, time.Now())
-	if got := fmt.Sprint(o.Specs()); got != "map[s2:true]" {
+	if got := fmt.Sprint(o.Specs()); got != "map[s2:true] true" {
 		t.Errorf("named are %s", got)
+	}
+	newer := mirror.Change{Kind: mirror.Assignment, Name: "n2", Err: errors.New("newer")}
+	o.Observe(newer, time.Now())
+	if _, all := o.Specs(); all {
+		t.Error("what cannot be read names nothing")
+	}
+	newer.Err = nil
+	o.Observe(newer, time.Now())
+	if _, all := o.Specs(); !all {
+		t.Error("what is gone may name something")
 	}
 }
 

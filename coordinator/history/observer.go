@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"time"
+	"unique"
 
 	"github.com/cloudname/nodee/api"
 	"github.com/cloudname/nodee/coordinator/mirror"
@@ -24,7 +25,7 @@ type Observer struct {
 	jobs        map[string]jobSeen
 	deployments map[string]zkschema.Deployment
 	given       map[string][]given // by node
-	words       map[string]string  // one copy of each text that many records hold
+	unread      map[string]bool    // what there is that cannot be read, by kind and name
 	settings    *zkschema.Settings
 	leader      string
 }
@@ -50,7 +51,7 @@ type given struct {
 func NewObserver(ring *Ring, elsewhere func(instance string) []string) *Observer {
 	return &Observer{
 		ring: ring, elsewhere: elsewhere, nodes: map[string]bool{}, policies: map[string]zkschema.Policy{}, jobs: map[string]jobSeen{},
-		deployments: map[string]zkschema.Deployment{}, given: map[string][]given{}, words: map[string]string{},
+		deployments: map[string]zkschema.Deployment{}, given: map[string][]given{}, unread: map[string]bool{},
 	}
 }
 
@@ -59,7 +60,9 @@ func (o *Observer) Begin() { o.begun = true }
 
 // Observe takes note of a change. What cannot be read is as it was before.
 func (o *Observer) Observe(c mirror.Change, now time.Time) {
-	if c.Err != nil {
+	what := string(c.Kind) + " " + c.Name
+	if delete(o.unread, what); c.Err != nil {
+		o.unread[what] = true
 		return
 	}
 	at := teller{o, now.UTC()}
@@ -229,18 +232,10 @@ func (t teller) leader(c mirror.Change) {
 	t.tell(api.CellEvent{Type: Leader, Why: who + " leads the cell"})
 }
 
-// word returns the one copy of a text.
-func (o *Observer) word(s string) string {
-	if same, ok := o.words[s]; ok {
-		return same
-	}
-	o.words[s] = s
-	return s
-}
-
-// Specs returns the digests that assignments and deployments name.
-func (o *Observer) Specs() map[string]bool {
-	named := map[string]bool{}
+// Specs returns the digests that assignments and deployments name; false: something there cannot
+// be read, and may name others.
+func (o *Observer) Specs() (named map[string]bool, all bool) {
+	named = map[string]bool{}
 	for _, units := range o.given {
 		for _, u := range units {
 			named[u.spec] = true
@@ -249,19 +244,14 @@ func (o *Observer) Specs() map[string]bool {
 	for _, d := range o.deployments {
 		named[d.StableSpec] = true
 	}
-	for word := range o.words { // what was named once and is not any more
-		if !named[word] {
-			delete(o.words, word)
-		}
-	}
-	return named
+	return named, len(o.unread) == 0
 }
 
 // sorted are the units of an assignment by name.
 func (o *Observer) sorted(units []zkschema.AssignedUnit) []given {
 	out := make([]given, 0, len(units))
 	for _, u := range units {
-		out = append(out, given{u.Name, o.word(u.Spec), u.Want, u.Generation})
+		out = append(out, given{u.Name, unique.Make(u.Spec).Value(), u.Want, u.Generation})
 	}
 	slices.SortFunc(out, func(a, b given) int { return cmp.Compare(a.name, b.name) })
 	return out
