@@ -18,6 +18,7 @@ import (
 
 // What operators do with jobs, in a cell where nothing breaks.
 func TestJobs(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, "jobs")
 	by := s.bystander()
 	s.story("life", jobLife)
@@ -249,7 +250,7 @@ func drainedNode(s *site) {
 	stuck.Constraints = []job.Constraint{{Attribute: "node.name", Operator: job.Is, Values: []string{"n4"}}}
 	s.ran(stuck)
 	lead, follow := s.leader()
-	deadline := 10 * time.Second
+	deadline := 8 * time.Second
 	asked := time.Now()
 	if _, err := follow.client.DrainCellNode(s.t.Context(), "n4", client.CellDrain{Why: "new disks", Deadline: &deadline}); err != nil {
 		s.t.Fatal(err)
