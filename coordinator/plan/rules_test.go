@@ -322,3 +322,26 @@ func TestAnotherJobOfTheSameName(t *testing.T) {
 		t.Errorf("the deployment is still %+v", v.Deployment)
 	}
 }
+
+// A revision that nobody has become yet is not done, and nothing to go back to.
+func TestASystemJobIsNotDoneWhileAllAreAway(t *testing.T) {
+	w := newWorld(t, 2)
+	j := aSystem("log")
+	w.submit(j)
+	w.run(time.Minute)
+	w.edit(j.Name, "put", func(j *job.Job) { as(j, "2") })
+	for _, m := range w.nodes {
+		m.there = false
+	}
+	w.run(time.Minute)
+	if d := w.deployments[j.Name]; d.Revision != 2 || d.Status != "running" || d.Stable != 1 {
+		t.Errorf("while all nodes are away the deployment is %+v", d)
+	}
+	for _, m := range w.nodes {
+		m.there = true
+	}
+	w.run(time.Minute)
+	if d := w.deployments[j.Name]; d.Status != "done" || d.Stable != 2 {
+		t.Errorf("when they are back it is %+v", d)
+	}
+}

@@ -45,12 +45,13 @@ func (p *planner) updateJob(e *entry) {
 		p.askFor(e, false)
 		return
 	}
-	step := rollout.Plan(p.now, e.record.Job.Update, p.instancesOf(e, d.Status))
-	was := d.Status
+	instances := p.instancesOf(e, d.Status)
+	step := rollout.Plan(p.now, e.record.Job.Update, instances)
+	was, tried := d.Status, len(instances) > 0 || len(e.behind) == 0 // not when all nodes of a system job are away
 	switch {
 	case step.Failed != "":
 		d.Status, d.Why, d.EndedAt = zkschema.DeploymentFailed, step.Failed, &ended
-	case step.Done && was == zkschema.DeploymentRunning && len(p.pending[e.name].Nodes) == 0:
+	case step.Done && tried && was == zkschema.DeploymentRunning && len(p.pending[e.name].Nodes) == 0:
 		d.Status, d.Stable, d.StableSpec, d.EndedAt = zkschema.DeploymentDone, d.Revision, e.record.Spec, &ended
 	}
 	if begins || d.Status != was {
