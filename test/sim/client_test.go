@@ -25,6 +25,7 @@ type client struct {
 	slow   time.Duration // the longest that a request takes
 	lost   float64       // how often the answer of a write is lost
 	slowed time.Time     // when it was slow last
+	worst  time.Duration // how slow it was, of late
 }
 
 // quick is how long a request takes at most, without a fault.
@@ -37,7 +38,9 @@ type lies struct {
 }
 
 func (w *world) client(name string, timeout time.Duration) *client {
-	return &client{Keeper: w.server.Keeper(timeout), w: w, name: name, chance: w.stream(), slow: quick}
+	c := &client{Keeper: w.server.Keeper(timeout), w: w, name: name, chance: w.stream()}
+	c.heal()
+	return c
 }
 
 // Open implements keeper.Keeper.
@@ -57,27 +60,36 @@ func (c *client) worsen(slow time.Duration, lost float64) {
 	c.slow, c.lost = slow, lost
 }
 
-// heal ends all faults.
+// heal ends all faults but those that the network has always.
 func (c *client) heal() {
-	c.worsen(quick, 0)
+	if c.worsen(quick, 0); c.w.bad {
+		c.worsen(10*quick, 0.03)
+	}
 	c.Heal()
 }
 
-// old notes that what goes out from now on may be decided on what was so a while ago.
-func (c *client) old() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.slowed = time.Now()
+// old notes that what arrives from now on may have been decided so long ago. The caller holds c.mu.
+func (c *client) old(d time.Duration) {
+	if now := time.Now(); now.Sub(c.slowed) > time.Minute || d >= c.worst {
+		c.slowed, c.worst = now, d
+	}
 }
 
-// lag is how old what this client writes may be, by its own doing.
+// stuck notes that the servers were not heard of, for longer than a lease.
+func (c *client) stuck() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.old(coordinatorTimeout)
+}
+
+// lag is how old what this client writes may be, by its own doing: it has read before it writes.
 func (c *client) lag(now time.Time) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if now.Sub(c.slowed) < time.Minute {
-		return time.Minute
+	if now.Sub(c.slowed) > time.Minute {
+		return 3 * time.Second
 	}
-	return 3 * time.Second
+	return 3*time.Second + 3*c.worst
 }
 
 // fate is what becomes of a request.
@@ -93,7 +105,7 @@ func (c *client) draw(writes bool) (f fate) {
 	defer c.mu.Unlock()
 	f.after = time.Duration(c.chance.Int64N(int64(c.slow)))
 	if f.after > time.Second {
-		c.slowed = time.Now()
+		c.old(f.after)
 	}
 	if !writes || c.chance.Float64() >= c.lost {
 		return f
@@ -104,7 +116,7 @@ func (c *client) draw(writes bool) (f fate) {
 		f.never = true
 	case 1:
 		f.late = time.Duration(c.chance.Int64N(int64(5 * time.Second)))
-		c.slowed = time.Now()
+		c.old(f.late)
 	}
 	return f
 }

@@ -13,8 +13,20 @@ type fault struct {
 	do   func(w *world)
 }
 
-func (w *world) anyNode() *node   { return w.nodes[w.names[w.chance.IntN(len(w.names))]] }
-func (w *world) anyCoord() *coord { return w.coordinators[w.chance.IntN(len(w.coordinators))] }
+func (w *world) anyNode() *node { return w.nodes[w.names[w.chance.IntN(len(w.names))]] }
+
+// anyCoord is often the one that leads: what becomes of the others matters less.
+func (w *world) anyCoord() *coord {
+	c := w.coordinators[w.chance.IntN(len(w.coordinators))]
+	if leads := w.watch.leader(); w.one(2) {
+		for _, other := range w.coordinators {
+			if other.client == leads {
+				return other
+			}
+		}
+	}
+	return c
+}
 
 // faults is all that can happen but for what operators do.
 var faults = []fault{
@@ -78,7 +90,34 @@ var faults = []fault{
 		w.note("fault", "services crash on %s", n.name)
 		n.host.crashSome()
 	}},
+	{8, (*world).updateUnderFire},
 	{2, func(w *world) { w.outOfZooKeeper(w.some(5*time.Second, 4*time.Minute)) }},
+}
+
+// updateUnderFire has a job updated while one thing after the other happens to whoever leads.
+func (w *world) updateUnderFire() {
+	what := "good"
+	if w.one(3) {
+		what = bad[w.chance.IntN(len(bad))]
+	}
+	w.respec(w.anyName(), what)
+	for range 1 + w.chance.IntN(3) {
+		w.after(w.some(time.Millisecond, 40*time.Second), func() {
+			c := w.anyCoord()
+			switch w.chance.IntN(4) {
+			case 0:
+				w.kill(c, true)
+			case 1:
+				w.note("fault", "%s loses its session", c.name)
+				c.client.Expire()
+			case 2:
+				w.bump()
+			default:
+				w.note("fault", "answers to %s are lost", c.name)
+				w.worsen(c.client, w.some(time.Second, 20*time.Second), time.Second, 0.6)
+			}
+		})
+	}
 }
 
 // outage is how long a node is away: mostly not for long enough to be lost.
@@ -91,12 +130,12 @@ func (w *world) outage() time.Duration {
 
 // cut cuts a client off, or has the servers be silent for it.
 func (w *world) cut(c *client, d time.Duration) {
-	if c.old(); w.one(2) {
+	if c.stuck(); w.one(2) {
 		c.Freeze()
 	} else {
 		c.Cut()
 	}
-	w.after(d, func() { c.old(); c.heal() })
+	w.after(d, func() { c.stuck(); c.heal() })
 }
 
 func (w *world) worsen(c *client, d, slow time.Duration, lost float64) {
@@ -158,7 +197,7 @@ func (w *world) outOfZooKeeper(d time.Duration) {
 	}
 	silent := len(all) > 15 || w.one(2) // who is told at once tries again all the time, which takes long with many
 	for _, c := range all {
-		if c.old(); silent {
+		if c.stuck(); silent {
 			c.Freeze()
 		} else {
 			c.Cut()
@@ -167,7 +206,7 @@ func (w *world) outOfZooKeeper(d time.Duration) {
 	w.after(d, func() {
 		w.note("fault", "ZooKeeper is back")
 		for _, c := range all {
-			c.old()
+			c.stuck()
 			c.heal()
 		}
 	})

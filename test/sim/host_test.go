@@ -33,7 +33,7 @@ type host struct {
 	status  string          // of the node
 	running func() *assign.State
 	starts  map[string]int // by unit, for whatever reason but a crash of its own
-	lifts   int            // how often everything was started without being told to
+	asked   map[string]int // those of them that an assignment has asked for
 }
 
 // unit is one service.
@@ -53,7 +53,7 @@ type unit struct {
 }
 
 func newHost(w *world, node string) *host {
-	return &host{w: w, node: node, chance: w.stream(), units: map[string]*unit{}, ready: map[string]bool{}, starts: map[string]int{}, status: "ready"}
+	return &host{w: w, node: node, chance: w.stream(), units: map[string]*unit{}, ready: map[string]bool{}, starts: map[string]int{}, asked: map[string]int{}, status: "ready"}
 }
 
 // Have implements assign.Services.
@@ -92,6 +92,7 @@ func (h *host) Put(a zkschema.AssignedUnit, spec service.Spec) error {
 		case u.assigned.Want != service.Running:
 			h.letGo(u)
 		case again:
+			h.asked[u.name]++
 			h.begin(u, "it was assigned")
 		}
 	})
@@ -263,9 +264,7 @@ func (h *host) hold(held bool) {
 		h.changed.Bump()
 		return
 	}
-	if h.held = held; !held {
-		h.lifts++
-	}
+	h.held = held
 	h.all(func(u *unit) {
 		switch {
 		case u.assigned.Want != service.Running || u.leaving:
@@ -305,7 +304,6 @@ func (h *host) halt() {
 func (h *host) reboot() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.lifts++
 	h.all(func(u *unit) {
 		switch {
 		case u.leaving:

@@ -25,8 +25,7 @@ var wishes = []wish{
 	{5, func(w *world) {
 		name, count := w.anyName(), w.count()
 		w.ask(fmt.Sprintf("scale %s to %d", name, count), func(ctx context.Context, b jobs.Book) error {
-			_, err := b.Scale(ctx, name, count, jobs.Options{})
-			return err
+			return w.kept(b.Scale(ctx, name, count, jobs.Options{}))
 		})
 	}},
 	{2, func(w *world) { w.command("stop", jobs.Book.Stop) }},
@@ -39,8 +38,7 @@ var wishes = []wish{
 			if err != nil || len(all) <= back {
 				return err
 			}
-			_, err = b.Revert(ctx, name, all[back].Job.Version, jobs.Options{})
-			return err
+			return w.kept(b.Revert(ctx, name, all[back].Job.Version, jobs.Options{}))
 		})
 	}},
 	{4, func(w *world) {
@@ -92,11 +90,29 @@ func (w *world) ask(what string, do func(context.Context, jobs.Book) error) {
 	})
 }
 
+// kept: what was answered to be done stood in the tree, once.
+func (w *world) kept(out jobs.Outcome, err error) error {
+	if err != nil {
+		return err
+	}
+	v, found := w.watch, 0
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, r := range v.jobs[out.Record.Job.Name] {
+		if !r.gone && r.record.Job.Version == out.Record.Job.Version && r.record.At.Equal(out.Record.At) {
+			found++
+		}
+	}
+	if found != 1 {
+		w.violate("an operator was told that %s is at version %d, which was written %d times", out.Record.Job.Name, out.Record.Job.Version, found)
+	}
+	return nil
+}
+
 func (w *world) command(what string, do func(jobs.Book, context.Context, job.Name, jobs.Options) (jobs.Outcome, error)) {
 	name := w.anyName()
 	w.ask(what+" "+name.String(), func(ctx context.Context, b jobs.Book) error {
-		_, err := do(b, ctx, name, jobs.Options{})
-		return err
+		return w.kept(do(b, ctx, name, jobs.Options{}))
 	})
 }
 
@@ -156,8 +172,7 @@ func (w *world) submit(name job.Name) {
 		return
 	}
 	w.ask("put "+name.String(), func(ctx context.Context, b jobs.Book) error {
-		_, err := b.Put(ctx, j, jobs.Options{})
-		return err
+		return w.kept(b.Put(ctx, j, jobs.Options{}))
 	})
 }
 
@@ -175,7 +190,6 @@ func (w *world) respec(name job.Name, what string) {
 		}
 		j := r.Job
 		j.Spec = spec
-		_, err = b.Put(ctx, j, jobs.Options{Match: &r.Job.Version})
-		return err
+		return w.kept(b.Put(ctx, j, jobs.Options{Match: &r.Job.Version}))
 	})
 }

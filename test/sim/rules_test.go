@@ -2,6 +2,7 @@ package sim
 
 import (
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -58,7 +59,9 @@ func jobOf(unit string) job.Name {
 
 // assigned holds an assignment against the one before.
 func (v *watch) assigned(w write, next zkschema.Assignment) {
-	v.written++
+	if all := within(v.frozen, w.now, v.clients[w.session].lag(w.now)); !slices.ContainsFunc(all, func(s at[zkschema.Settings]) bool { return !s.record.Freeze }) {
+		v.w.violate("%s has written the assignment of %s, and the cell is frozen", v.by(w.session), w.name)
+	}
 	if next.Epoch != v.epoch {
 		v.w.violate("the assignment of %s says epoch %d, it is %d", w.name, next.Epoch, v.epoch)
 	}
@@ -71,6 +74,9 @@ func (v *watch) assigned(w write, next zkschema.Assignment) {
 		before := was[name]
 		if u.Want == service.Running && (before.Want != u.Want || before.Generation != u.Generation || before.Spec != u.Spec) {
 			v.grants[spot{w.name, name}]++
+			if before.Want != u.Want {
+				v.given(w, u)
+			}
 		}
 		if before != u {
 			v.w.note("tree", "%s: %s %s of revision %d (was %s of %d)", w.name, name, u.Want, u.Generation, before.Want, before.Generation)
@@ -87,7 +93,7 @@ func (v *watch) assigned(w write, next zkschema.Assignment) {
 	v.look(w.name, w.now)
 	for name, taken := range v.taken {
 		r, ok := v.standing(name)
-		maps.DeleteFunc(taken, func(unit, _ string) bool { return v.unwanted(unit, "", w.now, 0) })
+		maps.DeleteFunc(taken, func(unit string, t taking) bool { return v.unwanted(unit, t.node, w.now, 0) })
 		if ok && len(taken) > r.Job.Update.MaxParallel {
 			v.w.violate("%s has taken %d instances of %s from where they were healthy, at most %d may be changed at a time: %v", v.by(w.session), len(taken), name, r.Job.Update.MaxParallel, taken)
 		}
@@ -118,15 +124,25 @@ func (v *watch) touched(w write, was, is zkschema.AssignedUnit) {
 		return
 	}
 	if v.taken[name] == nil {
-		v.taken[name] = map[string]string{}
+		v.taken[name] = map[string]taking{}
 	}
-	v.taken[name][was.Name] = w.name + " at " + v.w.since(now)
+	v.taken[name][was.Name] = taking{w.name, v.w.since(now)}
 }
 
 // certainlyHealthy tells whether the leader must know of a copy that it is healthy.
 func (v *watch) certainlyHealthy(at spot, now time.Time, lag time.Duration) bool {
 	k := v.copies[at]
 	return k != nil && k.healthy && now.Sub(k.since) > lag
+}
+
+// within returns what stood at any time within the lag.
+func within[T any](all []at[T], now time.Time, lag time.Duration) []at[T] {
+	for i := len(all) - 1; i > 0; i-- {
+		if now.Sub(all[i].since) > lag {
+			return all[i:]
+		}
+	}
+	return all
 }
 
 // unwanted tells whether an instance was, at any time within the lag, one that is not to run there,
@@ -136,21 +152,15 @@ func (v *watch) unwanted(unit, node string, now time.Time, lag time.Duration) bo
 	if err != nil {
 		return false
 	}
-	all := v.jobs[job.NameOf(c)]
-	for i, r := range all {
-		if i+1 < len(all) && now.Sub(all[i+1].since) > lag {
-			continue // it stood earlier than that
-		}
+	for _, r := range within(v.jobs[job.NameOf(c)], now, lag) {
 		switch j := r.record.Job; {
 		case r.gone, r.record.Removed, j.Stopped, j.Type == job.Service && int(c.Instance) >= j.Count:
 			return true
-		case j.Type == job.System && v.drained(node, now, lag):
-			return true
-		case j.Type == job.System && node != "" && !matches(j, v.w.nodes[node].rack):
+		case j.Type == job.System && (v.drained(node, now, lag) || !matches(j, v.w.nodes[node].rack)):
 			return true
 		}
 	}
-	return len(all) == 0
+	return len(v.jobs[job.NameOf(c)]) == 0
 }
 
 // matches tells whether a job may use the nodes of a rack.
@@ -164,16 +174,48 @@ func matches(j job.Job, rack string) bool {
 }
 
 func (v *watch) drained(node string, now time.Time, lag time.Duration) bool {
-	all := v.policies[node]
-	for i, p := range all {
-		if i+1 < len(all) && now.Sub(all[i+1].since) > lag {
-			continue
-		}
+	for _, p := range within(v.policies[node], now, lag) {
 		if p.record.Drained {
 			return true
 		}
 	}
 	return false
+}
+
+// given: no second copy of an instance is started while the one that there is can stay where it is.
+// A node that is away keeps what it has until replace_after is over.
+func (v *watch) given(w write, u zkschema.AssignedUnit) {
+	name, lag := jobOf(u.Name), v.clients[w.session].lag(w.now)
+	known := false
+	for _, r := range v.jobs[name] {
+		known = known || int64(r.record.Revision) == u.Generation
+	}
+	if !known {
+		v.w.violate("%s gives %s of revision %d to %s, which the job never had", v.by(w.session), u.Name, u.Generation, w.name)
+	}
+	for node, doc := range v.docs {
+		for _, has := range doc.Units {
+			if has.Name == u.Name && node != w.name && has.Want == service.Running && v.stays(name, node, w.now, lag) {
+				v.w.violate("%s gives %s to %s, and it can stay on %s", v.by(w.session), u.Name, w.name, node)
+			}
+		}
+	}
+}
+
+// stays tells whether what a job has on a node can certainly stay there.
+func (v *watch) stays(name job.Name, node string, now time.Time, lag time.Duration) bool {
+	if v.drained(node, now, lag) {
+		return false
+	}
+	least := time.Hour
+	for _, r := range within(v.jobs[name], now, lag) {
+		if r.gone || r.record.Job.Type != job.Service || !matches(r.record.Job, v.w.nodes[node].rack) {
+			return false
+		}
+		least = min(least, r.record.Job.ReplaceAfter.Std())
+	}
+	since := now.Sub(v.turned[node])
+	return v.there[node] && since > lag || !v.there[node] && since < least
 }
 
 // inFlight: while max_parallel instances are certainly on their way, none is changed.

@@ -21,10 +21,22 @@ const patience = 40 * time.Minute
 // mend ends all faults. Some nodes stay drained, and one may never come back.
 func (w *world) mend() {
 	w.note("play", "faults end")
+	w.bad = false
 	for len(w.later) > 0 && !w.broken() {
 		w.pass(time.Second)
 	}
-	w.freeze(false)
+	for _, c := range w.coordinators {
+		c.client.heal()
+	}
+	for _, name := range w.names {
+		w.nodes[name].client.heal()
+	}
+	for i := 0; w.watch.frozenNow() && !w.broken(); i++ {
+		w.freeze(false)
+		if w.pass(10 * time.Second); i > 20 {
+			w.violate("nobody thaws the cell")
+		}
+	}
 	gone := ""
 	if len(w.names) > 3 && w.one(3) {
 		gone = w.anyNode().name
@@ -66,6 +78,12 @@ func (w *world) resumed(node string) {
 		w.pass(10 * time.Second)
 	}
 	w.violate("nobody resumes %s", node)
+}
+
+func (v *watch) frozenNow() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return len(v.frozen) > 0 && v.frozen[len(v.frozen)-1].record.Freeze
 }
 
 func (v *watch) policyNow(node string) zkschema.Policy {
@@ -175,8 +193,9 @@ func (v *watch) unsettledJob(name job.Name) string {
 		return ""
 	}
 	d := v.deployments[name]
-	halted := d.Status == zkschema.DeploymentFailed && !good(r.Job.Spec) && (!r.Job.Update.AutoRevert || d.Stable == 0 || d.Reverts != 0)
-	if d.Revision != r.Revision || d.Status != zkschema.DeploymentDone && !halted {
+	// One that nothing ran of when it was put, such as of a job without nodes, is done and does not fail later.
+	halted := !good(r.Job.Spec) && (d.Status == zkschema.DeploymentDone || !r.Job.Update.AutoRevert || d.Stable == 0 || d.Reverts != 0)
+	if d.Revision != r.Revision || d.Status != zkschema.DeploymentDone && (d.Status != zkschema.DeploymentFailed || !halted) {
 		return fmt.Sprintf("it is at revision %d of %q, and its deployment is %+v; it has %v", r.Revision, r.Job.Spec.Command, d, copies)
 	}
 	if r.Job.Type == job.System {
@@ -324,8 +343,7 @@ func (w *world) nothingMore() {
 	}
 }
 
-// startsHaveCauses: each start was asked for by an assignment, but for those after a machine's, or
-// when a drain was lifted.
+// startsHaveCauses: each start that a node took for asked for was asked for by an assignment.
 func (w *world) startsHaveCauses() {
 	v := w.watch
 	v.mu.Lock()
@@ -333,8 +351,8 @@ func (w *world) startsHaveCauses() {
 	for _, node := range w.names {
 		h := w.nodes[node].host
 		h.mu.Lock()
-		for unit, n := range h.starts {
-			if most := v.grants[spot{node, unit}] * (1 + h.lifts); n > most {
+		for unit, n := range h.asked {
+			if most := v.grants[spot{node, unit}]; n > most {
 				w.violate("%s was started %d times on %s, and was to be %d times", unit, n, node, most)
 			}
 		}

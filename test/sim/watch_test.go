@@ -24,15 +24,16 @@ type watch struct {
 	docs        map[string]zkschema.Assignment
 	applied     map[string]int32 // the version of each
 	reports     map[string]zkschema.Report
-	there       map[string]bool // nodes that have a session
+	there       map[string]bool      // nodes that have a session
+	turned      map[string]time.Time // when a node came or went last
+	frozen      []at[zkschema.Settings]
 	policies    map[string][]at[zkschema.Policy]
 	jobs        map[job.Name][]at[zkschema.Job] // the last is the one that stands
 	deployments map[job.Name]zkschema.Deployment
 	specs       map[string]bool
 	copies      map[spot]*truth
-	taken       map[job.Name]map[string]string // instances that run nowhere by the coordinator's own doing, and what it did
+	taken       map[job.Name]map[string]taking // instances that run nowhere by the coordinator's own doing
 	grants      map[spot]int                   // how often a unit was to be started, by assignments
-	written     int                            // assignments
 	shadow      shadow
 }
 
@@ -42,6 +43,9 @@ type at[T any] struct {
 	record T
 	gone   bool
 }
+
+// taking is what the coordinator did to an instance.
+type taking struct{ node, at string }
 
 // spot is where a copy is.
 type spot struct{ node, unit string }
@@ -56,9 +60,9 @@ type truth struct {
 func newWatch(w *world) *watch {
 	return &watch{
 		w: w, clients: map[int64]*client{}, docs: map[string]zkschema.Assignment{}, applied: map[string]int32{}, reports: map[string]zkschema.Report{},
-		there: map[string]bool{}, policies: map[string][]at[zkschema.Policy]{}, jobs: map[job.Name][]at[zkschema.Job]{},
+		there: map[string]bool{}, turned: map[string]time.Time{}, policies: map[string][]at[zkschema.Policy]{}, jobs: map[job.Name][]at[zkschema.Job]{},
 		deployments: map[job.Name]zkschema.Deployment{}, specs: map[string]bool{}, copies: map[spot]*truth{},
-		taken: map[job.Name]map[string]string{}, grants: map[spot]int{}, shadow: newShadow(),
+		taken: map[job.Name]map[string]taking{}, grants: map[spot]int{}, shadow: newShadow(),
 	}
 }
 
@@ -66,6 +70,13 @@ func (v *watch) opened(session int64, c *client) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.clients[session] = c
+}
+
+// leader is the client of who was elected last.
+func (v *watch) leader() *client {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.clients[v.elected]
 }
 
 // by is who has written.
@@ -136,6 +147,7 @@ func (v *watch) take(w write) {
 		r := decoded(v, w, zkschema.DecodeNode)
 		if v.there[w.name] != (r != nil) {
 			v.w.note("tree", "node %s there: %v", w.name, r != nil)
+			v.turned[w.name] = w.now
 		}
 		v.there[w.name] = r != nil
 		v.shadow.node(w.name, r, w.now)
@@ -157,7 +169,10 @@ func (v *watch) take(w write) {
 			v.shadow.assignment(w.name, r, w.version, w.now)
 		}
 	case "settings":
-		v.shadow.settings(decoded(v, w, zkschema.DecodeSettings))
+		if r := decoded(v, w, zkschema.DecodeSettings); r != nil {
+			v.frozen = append(v.frozen, at[zkschema.Settings]{since: w.now, record: *r})
+			v.shadow.settings(r)
+		}
 	case "specs":
 		v.spec(w)
 	case "jobs", "deployments":

@@ -28,6 +28,7 @@ type world struct {
 	chance *rand.Rand // of play
 	dir    string
 	lies   lies // what coordinators do wrong on purpose
+	bad    bool // the network is bad all the time
 	server *memory.Server
 	watch  *watch
 
@@ -62,6 +63,7 @@ func newWorld(t *testing.T, seed uint64, lies lies) *world {
 	w.start = time.Now()
 	w.watch = newWatch(w)
 	w.server.Observe(w.watch.see)
+	w.bad = w.one(3)
 	return w
 }
 
