@@ -10,6 +10,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/cloudname/nodee/internal/quantity"
 	"github.com/cloudname/nodee/job"
 	"github.com/cloudname/nodee/runtime/service"
 	"github.com/cloudname/nodee/zkschema"
@@ -65,16 +66,19 @@ var happenings = map[string]func(chaos){
 			j.Type, j.Count = job.System, 0
 		}
 		j.Resources.CPU = float64(rapid.IntRange(0, 4).Draw(c.r, "cpu")) / 2
-		j.Update.MaxParallel = rapid.IntRange(1, 3).Draw(c.r, "max parallel")
+		j.Update.MaxParallel = rapid.SampledFrom([]int{1, 2, 3, 10}).Draw(c.r, "max parallel")
+		j.Update.MinHealthy = rapid.SampledFrom([]quantity.Duration{0, 10e9}).Draw(c.r, "min healthy")
+		j.ReplaceAfter = rapid.SampledFrom([]quantity.Duration{0, 60e9}).Draw(c.r, "replace after")
+		if rapid.IntRange(0, 5).Draw(c.r, "elsewhere") == 0 {
+			j.Cluster = "other"
+		}
 		j.Update.AutoRevert = rapid.Bool().Draw(c.r, "auto revert")
 		j.Update.HealthyDeadline = 40e9
 		as(&j, fmt.Sprint(rapid.IntRange(1, 3).Draw(c.r, "version")))
 		if rapid.IntRange(0, 3).Draw(c.r, "constrained") == 0 {
 			j.Constraints = []job.Constraint{{Attribute: "label.rack", Operator: job.Is, Values: []string{"r1"}}}
 		}
-		if was, there := c.jobs[j.Name]; !there || was.Job.Type == j.Type {
-			c.submit(j)
-		}
+		c.submit(j)
 	},
 	"a job is scaled": func(c chaos) {
 		if r, ok := c.job(); ok && r.Job.Type == job.Service {
@@ -140,7 +144,7 @@ func (c chaos) mend() {
 	happenings["all can be read again"](c)
 	for name, r := range c.jobs {
 		if !r.Removed {
-			c.edit(name, "restart", func(*job.Job) {})
+			c.edit(name, "restart", func(j *job.Job) { j.Cluster = "default" })
 		}
 	}
 	c.run(15 * time.Minute)
