@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"path"
 	"strings"
 	"sync"
@@ -219,9 +220,7 @@ func (h *host) Have() map[string]Have {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	out := map[string]Have{}
-	for name, x := range h.have {
-		out[name] = x
-	}
+	maps.Copy(out, h.have)
 	return out
 }
 

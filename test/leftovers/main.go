@@ -115,7 +115,7 @@ func reapOrphans(command int) (end func()) {
 			files, _ := filepath.Glob("/proc/self/task/*/children")
 			for _, file := range files {
 				text, _ := os.ReadFile(file)
-				for _, field := range strings.Fields(string(text)) {
+				for field := range strings.FieldsSeq(string(text)) {
 					if pid, err := strconv.Atoi(field); err == nil && pid != command {
 						_, _ = unix.Wait4(pid, nil, unix.WNOHANG, nil)
 					}
