@@ -21,6 +21,9 @@ func noJob(name job.Name) error {
 	return fault.New(fault.NotFound, "no-such-job", "there is no job %s: nodee job list shows those there are", name)
 }
 
+// mending is what to do about a record that cannot be read.
+const mending = "a coordinator of the version that has written it can; if it is damaged, put the job again, or remove it"
+
 // view has the loop look something up, once everything was read: before, nobody knows what there
 // is not.
 func view[T any](c *Coordinator, look func(now time.Time) (T, error)) (out T, err error) {
@@ -42,7 +45,7 @@ func ofJob[T any](c *Coordinator, name job.Name, look func(v plan.JobView, now t
 		case !ok:
 			return out, noJob(name)
 		case v.Record == nil:
-			return out, fault.New(fault.Internal, "unreadable-job", "cannot tell about the job %s: %s", name, v.Why)
+			return out, fault.New(fault.Internal, "unreadable-job", "cannot tell about the job %s: %s; %s", name, v.Why, mending)
 		}
 		return look(v, now)
 	})
@@ -76,7 +79,7 @@ func (c *Coordinator) Job(name job.Name) (api.Job, error) {
 func jobOf(v plan.JobView) api.Job {
 	r := v.Record
 	s := api.JobStatus{
-		Status: string(v.Status), Desired: v.Desired, Running: v.Running, Healthy: v.Healthy, Pending: pendingOf(v.Pending),
+		Status: string(v.Status), Desired: v.Desired, Running: v.Running, Healthy: v.Healthy, Pending: pendingOf(v.Pending), Settled: v.Settled,
 		Revision: r.Revision, Change: r.Change, Removed: r.Removed, At: r.At, By: r.By, Why: v.Why,
 	}
 	if d := v.Deployment; d != nil {

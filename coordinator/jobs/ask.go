@@ -67,7 +67,7 @@ func (b Book) Revert(ctx context.Context, name job.Name, version int, o Options)
 func (b Book) Undo(ctx context.Context, name job.Name, revision int, o Options) (Outcome, error) {
 	out, err := b.write(ctx, name, o, func(s standing) (zkschema.Job, error) {
 		if !s.exists() {
-			return zkschema.Job{}, missing(name)
+			return zkschema.Job{}, s.lacks(name)
 		}
 		old, err := b.keptVersion(ctx, name, revision)
 		if err != nil {

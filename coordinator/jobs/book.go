@@ -54,7 +54,7 @@ func (b Book) Get(ctx context.Context, name job.Name) (zkschema.Job, error) {
 		return zkschema.Job{}, fmt.Errorf("cannot read the job %s: %w", name, err)
 	}
 	if s.record == nil {
-		return zkschema.Job{}, missing(name)
+		return zkschema.Job{}, s.lacks(name)
 	}
 	return *s.record, nil
 }
@@ -64,7 +64,7 @@ func (b Book) Get(ctx context.Context, name job.Name) (zkschema.Job, error) {
 func (b Book) Versions(ctx context.Context, name job.Name) ([]zkschema.Job, error) {
 	s, err := b.read(ctx, name)
 	if err == nil && s.record == nil {
-		return nil, missing(name)
+		return nil, s.lacks(name)
 	}
 	out := []zkschema.Job{}
 	for _, n := range slices.Backward(s.numbers) {
@@ -97,8 +97,10 @@ func (b Book) version(ctx context.Context, name job.Name, n int) (zkschema.Job, 
 // standing is what stands of a job.
 type standing struct {
 	record  *zkschema.Job // nil: none
-	stat    keeper.Stat
-	numbers []int // of the versions that are kept, the oldest first
+	there   bool          // something stands at the record's path
+	stat    keeper.Stat   // of that
+	damaged error         // why it cannot be read; record is the newest version that can, then
+	numbers []int         // of the versions that are kept, the oldest first
 }
 
 // exists tells whether there is a job for who asks: a removed one is none any more.
@@ -116,11 +118,10 @@ func (b Book) read(ctx context.Context, name job.Name) (standing, error) {
 	case err != nil:
 		return s, err
 	default:
-		record, err := zkschema.DecodeJob(data)
-		if err != nil {
-			return s, unreadable(err)
+		s.there, s.stat = true, stat
+		if err := s.decoded(data); err != nil {
+			return s, err
 		}
-		s.record, s.stat = &record, stat
 	}
 	names, err := b.Tree.Children(ctx, b.Cell.Versions(name), nil)
 	if err != nil && !errors.Is(err, keeper.ErrNoNode) {
@@ -132,6 +133,10 @@ func (b Book) read(ctx context.Context, name job.Name) (standing, error) {
 		}
 	}
 	slices.Sort(s.numbers)
+	if s.damaged != nil {
+		err = b.recall(ctx, name, &s)
+		return s, err
+	}
 	return s, nil
 }
 
@@ -151,7 +156,8 @@ func (b Book) confirm(ctx context.Context) error {
 
 // pinned are the versions of a job that are not dropped however old they are: what an update goes
 // back to, and what it is on its way to, which may be that some day.
-func (b Book) pinned(ctx context.Context, name job.Name) (map[int]bool, error) {
+// Where the deployment is damaged all are.
+func (b Book) pinned(ctx context.Context, name job.Name, numbers []int) (map[int]bool, error) {
 	data, _, err := b.Tree.Get(ctx, b.Cell.Deployment(name), nil)
 	if errors.Is(err, keeper.ErrNoNode) {
 		return map[int]bool{}, nil
@@ -160,7 +166,17 @@ func (b Book) pinned(ctx context.Context, name job.Name) (map[int]bool, error) {
 		return nil, err
 	}
 	d, err := zkschema.DecodeDeployment(data)
-	return map[int]bool{d.Stable: true, d.Revision: true}, err
+	switch {
+	case errors.Is(err, zkschema.ErrNewer):
+		return nil, unreadable(err)
+	case err != nil:
+		all := map[int]bool{}
+		for _, n := range numbers {
+			all[n] = true
+		}
+		return all, nil
+	}
+	return map[int]bool{d.Stable: true, d.Revision: true}, nil
 }
 
 func missing(name job.Name) error {

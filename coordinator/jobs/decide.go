@@ -92,7 +92,7 @@ const maxDropped = 50
 func change(name job.Name, what string, edit func(*job.Job) error) wish {
 	return func(s standing) (zkschema.Job, error) {
 		if !s.exists() {
-			return zkschema.Job{}, missing(name)
+			return zkschema.Job{}, s.lacks(name)
 		}
 		j := s.record.Job
 		err := edit(&j)
@@ -145,7 +145,7 @@ func restart(name job.Name) wish {
 func remove(name job.Name) wish {
 	return func(s standing) (zkschema.Job, error) {
 		if !s.exists() {
-			return zkschema.Job{}, missing(name)
+			return zkschema.Job{}, s.lacks(name)
 		}
 		r := zkschema.Job{Job: s.record.Job, Change: changeRemove, Removed: true}
 		return r, nil
@@ -154,7 +154,7 @@ func remove(name job.Name) wish {
 
 // unchanged tells whether a wish asks for what stands already.
 func unchanged(s standing, r zkschema.Job) bool {
-	return s.exists() && !r.Removed && !anew(r) && s.record.Job.Equal(r.Job)
+	return s.exists() && s.damaged == nil && !r.Removed && !anew(r) && s.record.Job.Equal(r.Job)
 }
 
 // encode writes a record, unless it is too large to be written as often as it must be.

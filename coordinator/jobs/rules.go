@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -60,14 +61,17 @@ func (b Book) policy(ctx context.Context, node string, edit func(zkschema.Policy
 	}
 	at, by, path := time.Now().UTC(), caller.Of(ctx), b.Cell.Policy(node)
 	err := b.amend(ctx, path, func(data []byte) ([]byte, error) {
-		old := zkschema.Policy{Eligible: true}
+		old, damaged := zkschema.Policy{Eligible: true}, false
 		if data != nil {
-			var err error
-			if old, err = zkschema.DecodePolicy(data); err != nil {
+			p, err := zkschema.DecodePolicy(data)
+			if errors.Is(err, zkschema.ErrNewer) {
 				return nil, unreadable(err)
 			}
+			if damaged = err != nil; !damaged { // else what is asked for takes its place
+				old = p
+			}
 		}
-		if out = edit(old); samePolicy(out, old) {
+		if out = edit(old); samePolicy(out, old) && !damaged {
 			return nil, nil
 		}
 		out.By, out.Since = by, at
@@ -109,8 +113,11 @@ func (b Book) Freeze(ctx context.Context, freeze bool, why string) (zkschema.Set
 			return nil, fault.New(fault.Unavailable, "no-settings-yet", "the cell %s has no settings yet: its first leader makes them; try again when it has one", b.Cell)
 		}
 		old, err := zkschema.DecodeSettings(data)
-		if err != nil {
+		if errors.Is(err, zkschema.ErrNewer) {
 			return nil, unreadable(err)
+		}
+		if err != nil {
+			return nil, damagedSettings(path, err)
 		}
 		out = old
 		if out.Freeze, out.Why = freeze, why; out.Freeze == old.Freeze && out.Why == old.Why {

@@ -187,5 +187,5 @@ func TestBook(t *testing.T) {
 var cases = map[string]func(*desk){
 	"put": puts, "change": changes, "revert": reverts, "undo": undoes, "remove": removes, "match": matches,
 	"kept": keeps, "races": races, "never first": neverFirst, "lost answers": lostAnswers, "specs that go": specsThatGo, "fence": fenced,
-	"too large": tooLarge, "newer": newer, "policies": policies, "settings": settings, "nothing there": nothingThere,
+	"too large": tooLarge, "newer": newer, "damaged": damaged, "policies": policies, "settings": settings, "nothing there": nothingThere,
 }

@@ -115,12 +115,12 @@ func (b Book) apply(ctx context.Context, name job.Name, s standing, r zkschema.J
 	if err := b.prepare(ctx, name, r.Spec, spec); err != nil {
 		return d, 0, err
 	}
-	pinned, err := b.pinned(ctx, name)
+	pinned, err := b.pinned(ctx, name, s.numbers)
 	if err != nil {
 		return d, 0, err
 	}
 	record := keeper.Create(b.Cell.Job(name), data)
-	if s.record != nil {
+	if s.there {
 		record = keeper.Set(b.Cell.Job(name), data, s.stat.Version)
 	}
 	ops := []keeper.Op{
@@ -193,10 +193,7 @@ func (b Book) amend(ctx context.Context, path string, decide func(data []byte) (
 	return after(last, busy())
 }
 
-// unreadable says what to do about a record that this program does not understand.
+// unreadable says what to do about a record that a newer program has written.
 func unreadable(err error) error {
-	if errors.Is(err, zkschema.ErrNewer) {
-		return fault.New(fault.Conflict, "newer-schema", "%w: ask a coordinator of that version, or upgrade this one", err)
-	}
-	return err
+	return fault.New(fault.Conflict, "newer-schema", "%w: ask a coordinator of that version, or upgrade this one", err)
 }
