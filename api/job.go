@@ -43,6 +43,7 @@ type JobStatus struct {
 	Running    int              `json:"running" doc:"How many instances run somewhere"`
 	Healthy    int              `json:"healthy" doc:"How many run and are not unhealthy"`
 	Pending    *Pending         `json:"pending" doc:"null: there is a node for every instance"`
+	Settled    bool             `json:"settled" doc:"Nothing of it is on its way: this coordinator has planned what it knows, and there is nothing to move, to change or to stop"`
 	Revision   int              `json:"revision" doc:"The version that changed last what an instance is"`
 	Change     string           `json:"change" enum:"put,scale,stop,restart,revert,remove" doc:"What was asked for last"`
 	Removed    bool             `json:"removed" doc:"Its instances are being stopped, then it is forgotten"`

@@ -18,8 +18,9 @@ func (j Job) Outcome(version int) (ended bool, failure string) {
 	}
 	d := s.Deployment
 	done := d != nil && d.Revision == s.Revision && d.Status == "done"
-	// A deployment that was done before says nothing of instances that were added since.
-	return done && s.Status == JobRunning && s.Running == s.Desired && s.Healthy == s.Desired, ""
+	// A deployment that was done before says nothing of instances that were added since, nor of
+	// those that have to move since: that makes no revision.
+	return done && s.Settled && s.Status == JobRunning && s.Running == s.Desired && s.Healthy == s.Desired, ""
 }
 
 // superseded says what has come after a version before that was there.

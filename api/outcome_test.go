@@ -10,12 +10,14 @@ import (
 func TestOutcome(t *testing.T) {
 	done := &DeploymentBrief{Revision: 4, Status: "done"}
 	status := func(s string, desired, running int, d *DeploymentBrief) JobStatus {
-		return JobStatus{Status: s, Desired: desired, Running: running, Healthy: running, Revision: 4, Deployment: d, Why: "because", By: "ann", Change: "put"}
+		return JobStatus{Status: s, Desired: desired, Running: running, Healthy: running, Settled: true, Revision: 4, Deployment: d, Why: "because", By: "ann", Change: "put"}
 	}
 	reverted := status(JobUpdating, 3, 3, nil)
 	reverted.Change = "revert"
 	unwell := status(JobRunning, 3, 3, done)
 	unwell.Healthy = 2
+	moving := status(JobRunning, 3, 3, done)
+	moving.Settled = false
 	removed := status(JobStopped, 0, 0, nil)
 	removed.Removed = true
 	for name, tt := range map[string]struct {
@@ -33,6 +35,7 @@ func TestOutcome(t *testing.T) {
 		"there is no node for one: that may come":           {4, false, status(JobPending, 3, 2, done), false, ""},
 		"more run than are wanted, as when it shrinks":      {4, false, status(JobRunning, 3, 4, done), false, ""},
 		"one of them is not healthy, as when it grows":      {4, false, unwell, false, ""},
+		"one has to move, which makes no revision":          {4, false, moving, false, ""},
 		"it has failed":                                     {4, false, status(JobFailed, 3, 3, nil), true, "has failed: because"},
 		"it is being stopped":                               {4, true, status(JobStopping, 0, 1, done), false, ""},
 		"it is stopped, though a copy still runs somewhere": {4, true, status(JobStopped, 0, 1, done), false, ""},

@@ -76,7 +76,8 @@ func reply(w http.ResponseWriter, status int, value any) {
 // as makes an answer of a job in some status.
 func as(t *testing.T, version, running int, status string, deployment *api.DeploymentBrief) func() (int, any) {
 	j := api.Job{Job: jobOf(t, webFile), Status: api.JobStatus{
-		Status: status, Desired: 2, Running: running, Healthy: running, Revision: version, Change: "put", By: "ann", At: noon, Deployment: deployment}}
+		Status: status, Desired: 2, Running: running, Healthy: running, Revision: version, Change: "put", By: "ann", At: noon, Deployment: deployment,
+		Settled: status == api.JobRunning}}
 	j.Version = version
 	return func() (int, any) { return 200, j }
 }

@@ -160,10 +160,10 @@ func (l *loop) step(now time.Time) {
 	d := l.cell.Plan(now, scope)
 	l.metrics.plan.Observe(time.Since(began).Seconds())
 	l.metrics.setPending(d.Pending)
-	l.dirty, l.planned, l.next, l.retry = false, now, d.Next, time.Time{}
+	changed := l.dirty || l.pending != len(d.Pending)
+	l.dirty, l.planned, l.next, l.pending, l.retry = false, now, d.Next, len(d.Pending), time.Time{}
 	l.say(d)
-	if l.pending != len(d.Pending) {
-		l.pending = len(d.Pending)
+	if changed { // who waits for a job asks whether the plan has seen it
 		l.shown.Bump()
 	}
 	if l.office != nil && len(d.Assignments)+len(d.Deployments)+len(d.Reverts)+len(d.Forget) > 0 {

@@ -35,11 +35,12 @@ type JobView struct {
 	Deployment *zkschema.Deployment // likewise; nil: none has begun
 	Status     Status
 	Why        string
-	Desired    int // how many instances there should be; of a system job one for each node that matches
-	Running    int // how many run somewhere
-	Healthy    int // how many are healthy somewhere
-	Changed    int // how many are of the job's revision
-	Current    int // how many of those are healthy
+	Desired    int  // how many instances there should be; of a system job one for each node that matches
+	Running    int  // how many run somewhere
+	Healthy    int  // how many are healthy somewhere
+	Changed    int  // how many are of the job's revision
+	Current    int  // how many of those are healthy
+	Settled    bool // nothing of it is on its way: see settled
 	Pending    *place.Pending
 	Instances  []Instance // nil in a summary
 	InFlight   []service.Coordinate
@@ -125,7 +126,29 @@ func (c *Cell) Summary(name job.Name, now time.Time) (JobView, bool) {
 	}
 	slices.SortFunc(v.Prefetches, func(a, b Prefetch) int { return strings.Compare(a.Node, b.Node) })
 	v.Status, v.Why = e.status(v)
+	v.Settled = c.settled(e)
 	return v, true
+}
+
+// settled tells whether nothing of a job is on its way: the last plan has looked at all that is
+// known of it and wants nothing written, and nodes that are there have one copy of each instance
+// and none of what should not be.
+func (c *Cell) settled(e *entry) bool {
+	if c.open.jobs[e] {
+		return false
+	}
+	for _, i := range e.instances {
+		copies := 0
+		for _, k := range i.copies {
+			if k.on.there && k.on.barred() == "" {
+				copies++
+			}
+		}
+		if copies > 1 || copies == 1 && !i.placed() && !i.waits() {
+			return false
+		}
+	}
+	return true
 }
 
 // count adds an instance to the figures.

@@ -214,3 +214,39 @@ func TestAJobThatWaitsWithHundredsOfThousands(t *testing.T) {
 		t.Errorf("it is shown with %d instances, of which the last waits for %q", n, v.Instances[n-1].Waits)
 	}
 }
+
+// A change of where a job may be makes no revision, so its deployment is done all the while.
+func TestAJobThatMovesIsNotSettled(t *testing.T) {
+	w := newWorld(t, 3)
+	j := aJob("web", 2)
+	w.submit(j)
+	w.run(30 * time.Second)
+	settled := func(sentence string, want bool) {
+		t.Helper()
+		if v, _ := w.cells[0].Summary(j.Name, w.now); v.Settled != want || v.Deployment.Status != zkschema.DeploymentDone {
+			t.Errorf("%s: settled is %v, the deployment %s; %s", sentence, v.Settled, v.Deployment.Status, v.Why)
+		}
+	}
+	settled("all is well", true)
+	only := job.Constraint{Attribute: "node.name", Operator: job.Is, Values: []string{"n3"}}
+	w.edit(j.Name, "put", func(j *job.Job) { j.Constraints = []job.Constraint{only} })
+	settled("nobody has looked at it yet", false)
+	w.plan(all)
+	settled("the other copies have been given out", false)
+	w.run(time.Second)
+	settled("they have just been started", false)
+	w.run(time.Minute)
+	settled("they have moved", true)
+	if runs := w.runs(j.Name); len(runs) != 2 || runs["0.web.borud.fbu"][0] != "n3@1" || runs["1.web.borud.fbu"][0] != "n3@1" {
+		t.Errorf("it runs at %v", runs)
+	}
+
+	w.edit(j.Name, "scale", func(j *job.Job) { j.Count = 1 })
+	settled("one is too many", false)
+	w.run(time.Minute)
+	settled("it is gone", true)
+	w.nodes["n3"].there = false
+	w.drain("n2")
+	w.run(30 * time.Second)
+	settled("its node has just gone away, and it stays until that counts as lost", true)
+}

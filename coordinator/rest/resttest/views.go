@@ -62,7 +62,7 @@ func (c *Coordinator) Job(name job.Name) (api.Job, error) {
 		return api.Job{}, missing("job", name.String())
 	}
 	s := api.JobStatus{
-		Status: api.JobRunning, Desired: r.Job.Count, Running: r.Job.Count, Healthy: r.Job.Count,
+		Status: api.JobRunning, Desired: r.Job.Count, Running: r.Job.Count, Healthy: r.Job.Count, Settled: true,
 		Revision: r.Revision, Change: r.Change, Removed: r.Removed, At: r.At, By: r.By, Why: r.Why,
 		Deployment: &api.DeploymentBrief{Revision: r.Revision, Stable: r.Revision, Status: "done", Current: r.Job.Count},
 	}
