@@ -22,8 +22,8 @@ first: what it is, what that came from, and so on, back to who has asked for it.
 A service that was removed is told of as long as its history is kept.
 
 A COORDINATE is asked for at the node of this host, and where that does not have
-it, or --coordinator is given, at the coordinator, which also tells why it is
-where it is, or nowhere. The name of a JOB or a NODE is asked for at the
+it (any more), or --coordinator is given, at the coordinator, which also tells
+why it is where it is, or nowhere. The name of a JOB or a NODE is asked for at the
 coordinator.
 
 Who asked is written down with each wish: the user, where the request came from
@@ -54,35 +54,45 @@ func checkName(s string) error {
 	return fmt.Errorf("%w; it is no name of a job or a node either", notCoordinate)
 }
 
-// whyService asks for the causes of a service at the node, and where it is not there at the
-// coordinator.
+// whyService asks for the causes of a service at the node, and where it is not there, or not any
+// more, at the coordinator.
 func (a *app) whyService(ctx context.Context, name string) (client.Answer[api.Why], error) {
 	var none client.Answer[api.Why]
 	coordinate, err := service.ParseCoordinate(name)
 	if err != nil {
 		return none, err
 	}
-	if a.global.coordinator == "" {
-		c, err := a.client()
+	if a.global.coordinator != "" {
+		c, err := a.coordinator(ctx)
 		if err != nil {
 			return none, err
 		}
-		got, err := c.Why(ctx, coordinate)
-		if err == nil || !isNotFound(err) && !isAway(err) {
-			return got, err
-		}
-		if c, _ := a.knownCoordinator(ctx); c != nil {
-			if other, otherwise := c.WhyInstance(ctx, coordinate); otherwise == nil || isAway(err) {
-				return other, otherwise
-			}
-		}
-		return none, err // of the two, what the node says is nearer
+		return c.WhyInstance(ctx, coordinate)
 	}
-	c, err := a.coordinator(ctx)
+	c, err := a.client()
 	if err != nil {
 		return none, err
 	}
-	return c.WhyInstance(ctx, coordinate)
+	got, err := c.Why(ctx, coordinate)
+	switch {
+	case err == nil && !isPast(ctx, c, coordinate):
+		return got, nil
+	case err != nil && !isNotFound(err) && !isAway(err):
+		return got, err
+	}
+	if c, _ := a.knownCoordinator(ctx); c != nil {
+		if other, otherwise := c.WhyInstance(ctx, coordinate); otherwise == nil || isAway(err) {
+			return other, otherwise
+		}
+	}
+	return got, err // of the two, what the node says is nearer
+}
+
+// isPast tells whether a node has no more than the history of a service: it was removed there, or
+// runs elsewhere by now.
+func isPast(ctx context.Context, c *client.Client, of service.Coordinate) bool {
+	_, err := c.Service(ctx, of)
+	return isNotFound(err)
 }
 
 // whyInCell asks the coordinator for the causes of what a name may be of.

@@ -20,9 +20,16 @@ func chain(what string, paths ...string) http.HandlerFunc {
 }
 
 func TestWhoIsAskedWhy(t *testing.T) {
-	node := httptest.NewServer(chain("the node says so", "/v1/why/1.web.borud.fbu"))
+	causes := chain("the node says so", "/v1/why/1.web.borud.fbu", "/v1/why/2.web.borud.fbu", "/v1/why/9.web.borud.fbu")
+	node := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/v1/services/1.web.borud.fbu" { // the others it has had
+			answer(w, 200, "application/json", `{"coordinate":"1.web.borud.fbu"}`)
+			return
+		}
+		causes(w, r)
+	}))
 	defer node.Close()
-	cell := httptest.NewServer(chain("the coordinator says so", "/v1/why/coordinate/1.web.borud.fbu", "/v1/why/coordinate/2.web.borud.fbu",
+	cell := httptest.NewServer(chain("the coordinator says so", "/v1/why/coordinate/1.web.borud.fbu", "/v1/why/coordinate/2.web.borud.fbu", "/v1/why/coordinate/4.web.borud.fbu",
 		"/v1/why/job/web.borud.fbu", "/v1/why/node/n7", "/v1/why/node/n7.example.com"))
 	defer cell.Close()
 	const away = "http://127.0.0.1:1"
@@ -33,7 +40,10 @@ func TestWhoIsAskedWhy(t *testing.T) {
 		says             string
 	}{
 		"a service of the node":                       {"1.web.borud.fbu", node.URL, cell.URL, 0, "the node says so"},
-		"a service of another node":                   {"2.web.borud.fbu", node.URL, cell.URL, 0, "the coordinator says so"},
+		"a service of another node":                   {"4.web.borud.fbu", node.URL, cell.URL, 0, "the coordinator says so"},
+		"a service that the node has had":             {"2.web.borud.fbu", node.URL, cell.URL, 0, "the coordinator says so"},
+		"one that nobody has any more":                {"9.web.borud.fbu", node.URL, cell.URL, 0, "the node says so"},
+		"one that it has had, without a coordinator":  {"2.web.borud.fbu", node.URL, away, 0, "the node says so"},
 		"a service, where the node is away":           {"1.web.borud.fbu", away, cell.URL, 0, "the coordinator says so"},
 		"a service, at the coordinator by wish":       {"1.web.borud.fbu --coordinator " + cell.URL, node.URL, away, 0, "the coordinator says so"},
 		"a service of nobody":                         {"3.web.borud.fbu", node.URL, cell.URL, 3, ""},
