@@ -214,6 +214,7 @@ In another terminal, try:
   %[10]s service restart %[6]s
   %[10]s service status %[6]s
   %[10]s service start 2.hello.demo.cell --artifact %[4]s --option greeting=Hi
+  echo '{"name":"hi.demo.cell","count":2,"spec":{"artifact":"%[4]s"}}' | %[10]s job run - --yes
   curl %[1]s/v1/services/%[6]s
 
 `, l.agent.Address(), l.Settings.Prefix, l.repo.url(), DemoArtifact, filepath.Join(l.Settings.Prefix, repositoryDir),
