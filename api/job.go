@@ -78,7 +78,23 @@ type DeploymentBrief struct {
 
 // JobList is the list of all jobs.
 type JobList struct {
-	Jobs []Job `json:"jobs"`
+	Jobs []JobEntry `json:"jobs" doc:"By name"`
+}
+
+// JobEntry is a job in a list.
+type JobEntry struct {
+	Job
+	Spec *service.Spec `json:"spec,omitempty" doc:"Only where it was asked for"`
+}
+
+// UnmarshalJSON reads an entry. Without it the job's own would be used, which always has a spec.
+func (e *JobEntry) UnmarshalJSON(data []byte) error {
+	var beside struct{ Spec *service.Spec }
+	if err := json.Unmarshal(data, &beside); err != nil {
+		return err
+	}
+	e.Spec = beside.Spec
+	return json.Unmarshal(data, &e.Job)
 }
 
 // JobPlan tells what putting a job would do. Nothing is done.

@@ -66,7 +66,7 @@ there should be, how many run, and how many of those are healthy.`,
 
 var jobHeader = []string{"JOB", "TYPE", "STATUS", "DESIRED", "RUNNING", "HEALTHY", "VERSION", "CHANGED", "WHY"}
 
-func jobRows(jobs []api.Job, now time.Time) [][]string {
+func jobRows(jobs []api.JobEntry, now time.Time) [][]string {
 	var rows [][]string
 	for _, j := range jobs {
 		s := j.Status

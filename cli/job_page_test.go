@@ -111,7 +111,7 @@ func TestListOfJobs(t *testing.T) {
 	j, _, _ := updating(t)
 	j.Status.Why = strings.Repeat("very ", 20)
 	var b strings.Builder
-	if err := writeTable(&b, jobHeader, jobRows([]api.Job{j}, noon)); err != nil {
+	if err := writeTable(&b, jobHeader, jobRows([]api.JobEntry{{Job: j}}, noon)); err != nil {
 		t.Fatal(err)
 	}
 	want := `JOB             TYPE      STATUS     DESIRED   RUNNING   HEALTHY   VERSION   CHANGED    WHY

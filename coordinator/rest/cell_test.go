@@ -170,6 +170,9 @@ func TestReadiness(t *testing.T) {
 	if p := refused(t, f.send(t, "GET", "/readyz", ""), 503, "not-ready"); p.Detail != "the cell has not been read yet" {
 		t.Errorf("%+v", p)
 	}
+	for _, path := range []string{"/v1/jobs", "/v1/nodes"} { // an empty list would say that all are gone
+		refused(t, f.ask(t, "GET", path, ""), 503, "not-ready")
+	}
 	if res := f.send(t, "GET", "/metrics", ""); res.StatusCode != 200 || !strings.Contains(res.text, "nodee_leader 1") {
 		t.Errorf("metrics: %d %s", res.StatusCode, res.text)
 	}

@@ -37,7 +37,7 @@ func jobRoutes(c Coordinator) []edge.Entry {
 		}, f.put),
 		edge.Answer(edge.Route{
 			Method: http.MethodGet, Path: allJobs, Access: edge.Read, ID: "list-jobs", Tags: tags,
-			Summary: "List the jobs",
+			Summary: "List the jobs, without their specs", Problems: []fault.Kind{fault.Unavailable},
 		}, f.list),
 		edge.Answer(edge.Route{
 			Method: http.MethodGet, Path: oneJob, Access: edge.Read, ID: "get-job", Tags: tags,
@@ -108,15 +108,25 @@ func answered(status int, j api.Job) *jobAnswer {
 	return &jobAnswer{status, strconv.Quote(strconv.Itoa(j.Version)), j}
 }
 
-type listIn struct{ edge.Known }
+type listIn struct {
+	edge.Known
+	View string `query:"view" enum:"full" doc:"full: with specs"`
+}
 
 func (f jobFace) list(ctx context.Context, in *listIn) (*edge.List[api.JobList], error) {
+	if err := complete(f); err != nil {
+		return nil, err
+	}
 	return edge.Unless(ctx, in.Known, f.JobsVersion(), func() (api.JobList, error) {
-		all := f.Jobs()
-		for i := range all {
-			all[i] = shown(ctx, all[i])
+		out := api.JobList{Jobs: []api.JobEntry{}}
+		for _, j := range f.Jobs() {
+			entry := api.JobEntry{Job: shown(ctx, j)}
+			if in.View == "full" {
+				entry.Spec = &entry.Job.Spec
+			}
+			out.Jobs = append(out.Jobs, entry)
 		}
-		return api.JobList{Jobs: some(all)}, nil
+		return out, nil
 	})
 }
 

@@ -64,9 +64,14 @@ func TestJobsAreListed(t *testing.T) {
 		t.Errorf("unchanged: %d", res.StatusCode)
 	}
 	f.put(t)
-	if got := is[api.JobList](t, f.ask(t, "GET", "/v1/jobs", "", "If-None-Match", tag), 200); len(got.Jobs) != 1 || got.Jobs[0].Name != web {
+	if got := is[api.JobList](t, f.ask(t, "GET", "/v1/jobs", "", "If-None-Match", tag), 200); len(got.Jobs) != 1 || got.Jobs[0].Name != web || got.Jobs[0].Spec != nil {
 		t.Errorf("one: %+v", got)
 	}
+	full := f.ask(t, "GET", "/v1/jobs?view=full", "", "If-None-Match", tag)
+	if got := is[api.JobList](t, full, 200); len(got.Jobs) != 1 || got.Jobs[0].Spec == nil || got.Jobs[0].Spec.Command != got.Jobs[0].Job.Spec.Command {
+		t.Errorf("with specs: %s", full.text)
+	}
+	refused(t, f.ask(t, "GET", "/v1/jobs?view=some", ""), 422, "invalid")
 	refused(t, f.ask(t, "GET", "/v1/jobs/none.borud.fbu", ""), 404, "no-such-job")
 }
 
@@ -188,7 +193,7 @@ func TestEnvIsHiddenFromStrangers(t *testing.T) {
 		f.Stick("")
 		got := map[string]response{
 			"put": f.send(t, "PUT", webPath, webJob, header...),
-			"get": f.send(t, "GET", webPath, "", header...), "list": f.send(t, "GET", "/v1/jobs", "", header...),
+			"get": f.send(t, "GET", webPath, "", header...), "list": f.send(t, "GET", "/v1/jobs?view=full", "", header...),
 			"post": f.send(t, "POST", webPath+"/restart", "", header...), "wait": f.send(t, "POST", webPath+"/restart?wait=1s", "", header...),
 			"versions": f.send(t, "GET", webPath+"/versions", "", header...),
 		}

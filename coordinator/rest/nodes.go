@@ -23,7 +23,7 @@ func nodeRoutes(c Coordinator) []edge.Entry {
 	return []edge.Entry{
 		edge.Answer(edge.Route{
 			Method: http.MethodGet, Path: "/v1/nodes", Access: edge.Read, ID: "list-nodes", Tags: tags,
-			Summary: "List the nodes, without their units",
+			Summary: "List the nodes, without their units", Problems: []fault.Kind{fault.Unavailable},
 		}, f.list),
 		edge.Answer(edge.Route{
 			Method: http.MethodGet, Path: oneNode, Access: edge.Read, ID: "get-node", Tags: tags,
@@ -53,6 +53,9 @@ type nodeFace struct{ Coordinator }
 type nodesIn struct{ edge.Known }
 
 func (f nodeFace) list(ctx context.Context, in *nodesIn) (*edge.List[api.CellNodes], error) {
+	if err := complete(f); err != nil {
+		return nil, err
+	}
 	return edge.Unless(ctx, in.Known, f.NodesVersion(), func() (api.CellNodes, error) {
 		return api.CellNodes{Nodes: some(f.Nodes())}, nil
 	})

@@ -17,6 +17,7 @@ import (
 	"github.com/cloudname/nodee/api"
 	"github.com/cloudname/nodee/internal/discovery/face"
 	"github.com/cloudname/nodee/internal/edge"
+	"github.com/cloudname/nodee/internal/fault"
 	"github.com/cloudname/nodee/job"
 )
 
@@ -72,6 +73,16 @@ func created(made bool) int {
 		return http.StatusCreated
 	}
 	return http.StatusOK
+}
+
+// complete refuses to list what is not all known yet: whoever reads such a list would think that
+// the rest is gone.
+func complete(c About) error {
+	err := c.Ready()
+	if err != nil {
+		err = fault.Mark(fault.Unavailable, "not-ready", err)
+	}
+	return err
 }
 
 // some makes an empty list of none, which JSON would write as null.
