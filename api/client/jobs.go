@@ -68,9 +68,14 @@ func (c *Client) Job(ctx context.Context, name job.Name) (Answer[api.Job], error
 	return call[api.Job](ctx, c, request{method: "GET", path: jobPath(name)})
 }
 
-// Jobs lists the jobs.
+// Jobs lists the jobs, without their specs.
 func (c *Client) Jobs(ctx context.Context) (Answer[api.JobList], error) {
 	return call[api.JobList](ctx, c, request{method: "GET", path: "/v1/jobs"})
+}
+
+// JobsFull lists the jobs with their specs.
+func (c *Client) JobsFull(ctx context.Context) (Answer[api.JobList], error) {
+	return call[api.JobList](ctx, c, request{method: "GET", path: "/v1/jobs", query: url.Values{"view": {"full"}}})
 }
 
 // JobVersions lists the versions of a job that are kept, the newest first.

@@ -75,7 +75,10 @@ func TestJobs(t *testing.T) {
 	if j := good[api.Job](t, 200)(c.Job(ctx, webs)); j.Version != 5 || j.Count != 3 {
 		t.Errorf("it is %+v", j)
 	}
-	if l := good[api.JobList](t, 200)(c.Jobs(ctx)).Jobs; len(l) != 1 || l[0].Name != webs {
+	if l := good[api.JobList](t, 200)(c.JobsFull(ctx)).Jobs; len(l) != 1 || l[0].Name != webs || l[0].Spec == nil || !l[0].Equal(j.Job) {
+		t.Errorf("the list with specs is %+v", l)
+	}
+	if l := good[api.JobList](t, 200)(c.Jobs(ctx)).Jobs; len(l) != 1 || l[0].Name != webs || l[0].Spec != nil {
 		t.Errorf("there are %+v", l)
 	}
 	if v := good[api.JobVersions](t, 200)(c.JobVersions(ctx, webs)).Versions; len(v) != 5 || v[4].Job.Count != 3 {

@@ -311,7 +311,7 @@ func anotherCell(s *site) {
 	j := s.work("kept", 8)
 	j.Update.MaxParallel = 8
 	s.ran(j)
-	all, err := s.coordinators[0].client.Jobs(s.t.Context())
+	all, err := s.coordinators[0].client.JobsFull(s.t.Context())
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -335,7 +335,7 @@ func anotherCell(s *site) {
 	}
 	s.samePIDs(before)
 	for _, j := range all.Value.Jobs {
-		s.put(j.Job)
+		s.put(j.Job.Job)
 	}
 	for _, n := range s.nodes {
 		n.until("it refuses to follow", func() error {
