@@ -345,3 +345,36 @@ func TestASystemJobIsNotDoneWhileAllAreAway(t *testing.T) {
 		t.Errorf("when they are back it is %+v", d)
 	}
 }
+
+// Who deletes what the cell has of a node that will not come back, its report first, is rid of it,
+// and a removed job waits for it no longer.
+func TestANodeThatWillNotComeBack(t *testing.T) {
+	w := newWorld(t, 2)
+	kept, removed := aJob("web", 2), aJob("old", 2)
+	w.submit(kept)
+	w.submit(removed)
+	w.run(time.Minute)
+	lost := w.nodes["n1"]
+	lost.there = false
+	w.removeJob(removed.Name)
+	w.run(5 * time.Minute)
+	if _, there := w.jobs[removed.Name]; !there {
+		t.Fatal("it does not wait for the node")
+	}
+	delete(w.nodes, "n1")
+	w.putReport("n1", nil)
+	w.run(10 * time.Second)
+	delete(w.documents, "n1")
+	delete(w.versions, "n1")
+	for _, cell := range w.cells {
+		cell.PutAssignment("n1", nil, -1, nil, w.now)
+	}
+	w.run(10 * time.Second)
+	if _, there := w.jobs[removed.Name]; there {
+		t.Error("the removed job waits all the same")
+	}
+	if _, known := w.cells[0].Node("n1"); known || w.versions["n1"] != 0 {
+		t.Error("the node is still known")
+	}
+	w.want(kept.Name, "the other job goes on", map[string][]string{"0.web.borud.fbu": {"n2@1"}, "1.web.borud.fbu": {"n2@1"}})
+}
