@@ -13,6 +13,8 @@ type details struct {
 	features map[string]string
 	labels   map[string]string
 	exits    map[string]*service.Exit // of units, by name
+	there    bool                     // it has a record
+	reported bool                     // it has a report
 }
 
 // detail keeps what is of no use to a plan.
@@ -21,11 +23,15 @@ func (l *loop) detail(c mirror.Change) {
 		return
 	}
 	d := l.nodes[c.Name]
+	if c.Kind == mirror.Node {
+		d.there = c.Record != nil
+	} else {
+		d.reported, d.exits = c.Record != nil, nil
+	}
 	switch r := c.Record.(type) {
 	case zkschema.Node:
 		d.machine, d.features, d.labels = r.Machine, r.Features, r.Labels
 	case zkschema.Report:
-		d.exits = nil
 		for _, u := range r.Units {
 			if u.LastExit == nil {
 				continue
@@ -35,10 +41,9 @@ func (l *loop) detail(c mirror.Change) {
 			}
 			d.exits[u.Name] = u.LastExit
 		}
-	default: // gone; of a node that is away it is still shown what it was
-		if c.Kind == mirror.Report {
-			delete(l.nodes, c.Name)
-		}
+	}
+	if !d.there && !d.reported { // of a node that is away it is still shown what it was
+		delete(l.nodes, c.Name)
 		return
 	}
 	l.nodes[c.Name] = d

@@ -21,10 +21,18 @@ func (w watcher) apply(ops ...keeper.Op) {
 // What was lost, though the session goes on, is there again after the next connection, or
 // after a while: somebody has deleted it, or the server was restored from a backup.
 func TestWhatWasLostIsWrittenAgain(t *testing.T) {
+	report := cell.Report("n1")
+	other, none := keeper.Set(report, []byte("{}"), keeper.AnyVersion), keeper.Delete(report, keeper.AnyVersion)
 	for name, c := range map[string]struct {
 		reconnect bool
 		within    time.Duration
-	}{"a new connection": {true, 2 * time.Second}, "the same connection": {false, lookAgain + 2*time.Second}} {
+		report    keeper.Op
+	}{
+		"a new connection":                  {true, 2 * time.Second, other},
+		"the same connection":               {false, lookAgain + 2*time.Second, other},
+		"a new connection and no report":    {true, 2 * time.Second, none},
+		"the same connection and no report": {false, lookAgain + 2*time.Second, none},
+	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, server *memory.Server, w watcher) {
 				h := newHost(t, server, "n1", "a")
@@ -38,7 +46,7 @@ func TestWhatWasLostIsWrittenAgain(t *testing.T) {
 					time.Sleep(timeout / 4)
 				}
 				w.apply(keeper.Delete(zkschema.Cloudname(svc(0)), keeper.AnyVersion), keeper.Delete(zkschema.Cloudname(svc(2)), keeper.AnyVersion))
-				w.apply(keeper.Set(cell.Report("n1"), []byte("{}"), keeper.AnyVersion))
+				w.apply(c.report)
 				h.keeper.Heal()
 				time.Sleep(c.within)
 				for i := range int32(3) {
