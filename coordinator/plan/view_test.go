@@ -201,7 +201,7 @@ func TestTryTellsWhatAPutWouldDo(t *testing.T) {
 // is planned meanwhile.
 func TestAJobThatWaitsWithHundredsOfThousands(t *testing.T) {
 	w := newWorld(t, 1)
-	j := aJob("web", 400_000)
+	j := aJob("web", 250_000)
 	j.Resources.CPU = 1
 	w.submit(j)
 	began := time.Now()
@@ -210,7 +210,7 @@ func TestAJobThatWaitsWithHundredsOfThousands(t *testing.T) {
 	if took := time.Since(began); took > 15*time.Second {
 		t.Errorf("it took %s to plan for it and to show it", took)
 	}
-	if n := len(v.Instances); n != 400_000 || !strings.Contains(v.Instances[n-1].Waits, "there is no node for it: 1 node: too little CPU") {
+	if n := len(v.Instances); n != 250_000 || !strings.Contains(v.Instances[n-1].Waits, "there is no node for it: 1 node: too little CPU") {
 		t.Errorf("it is shown with %d instances, of which the last waits for %q", n, v.Instances[n-1].Waits)
 	}
 }
