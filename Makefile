@@ -26,7 +26,7 @@ run: build ## build, and run a node with a demo service until Ctrl-C
 test: ## run all tests and say how many ran; PKGS=./artifact/... for some
 	@scripts/need go
 	@scripts/zookeeper install
-	go tool gotestsum --format pkgname-and-test-fails -- -timeout 10m $(PKGS)
+	go tool gotestsum --format pkgname-and-test-fails -- -timeout 15m $(PKGS)
 
 check: tidy vet race leaks ## all that a change must pass
 
