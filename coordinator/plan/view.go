@@ -138,6 +138,9 @@ func (c *Cell) settled(e *entry) bool {
 		return false
 	}
 	for _, i := range e.instances {
+		if len(i.copies) == 1 && i.placed() {
+			continue // as nearly all are
+		}
 		copies := 0
 		for _, k := range i.copies {
 			if k.on.there && k.on.barred() == "" {
