@@ -188,5 +188,6 @@ type PlacementCopy struct {
 	Generation int64          `json:"generation" doc:"The revision that it is of"`
 	Current    bool           `json:"current" doc:"That is the job's revision"`
 	Since      time.Time      `json:"since" doc:"When it was given to the node"`
+	StartedAt  *time.Time     `json:"started_at" doc:"When its main process was started, as the node has reported it; null when none runs"`
 	Why        string         `json:"why" doc:"Why it is in this state, as the node has reported it"`
 }

@@ -126,11 +126,20 @@ func placementRows(placements []api.Placement, now time.Time) [][]string {
 			}
 			rows = append(rows, []string{
 				p.Instance, c.Node, copyState(c), healthText(c.Healthy), strconv.FormatInt(c.Generation, 10),
-				strconv.Itoa(c.Restarts), ago(c.Since, now), portsText(c.Ports), why,
+				strconv.Itoa(c.Restarts), ago(runsSince(c), now), portsText(c.Ports), why,
 			})
 		}
 	}
 	return rows
+}
+
+// runsSince is when the process of an instance was started; where none runs, when the node was given
+// the instance.
+func runsSince(c api.PlacementCopy) time.Time {
+	if c.StartedAt != nil {
+		return *c.StartedAt
+	}
+	return c.Since
 }
 
 // copyState is the state of an instance on a node, and that it is to be another one.

@@ -38,7 +38,7 @@ func updating(t *testing.T) (api.Job, api.Deployment, []api.Placement) {
 	}
 	where := []api.Placement{
 		{Instance: "0.web.borud.fbu", Copies: []api.PlacementCopy{{
-			Node: "n1", Want: "running", State: "running", Healthy: new(true), Ports: map[string]int{"http": 31000}, Generation: 4, Current: true, Since: noon.Add(-90 * time.Second), Why: "it was started"}}},
+			Node: "n1", Want: "running", State: "running", Healthy: new(true), Ports: map[string]int{"http": 31000}, Generation: 4, Current: true, Since: noon.Add(-time.Hour), StartedAt: new(noon.Add(-90 * time.Second)), Why: "it was started"}}},
 		{Instance: "1.web.borud.fbu", Why: "n9 is drained", Copies: []api.PlacementCopy{
 			{Node: "n2", Want: "running", Generation: 4, Current: true, Since: noon.Add(-time.Second)},
 			{Node: "n9", Want: "drained", State: "draining", Healthy: new(false), Restarts: 2, Generation: 3, Since: noon.Add(-25 * time.Hour), Why: "it finishes its work"}}},

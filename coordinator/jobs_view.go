@@ -118,11 +118,19 @@ func (l *loop) placement(i plan.Instance) api.Placement {
 			continue // the node was told to let go of it, has, and is about to say so
 		}
 		p.Copies = append(p.Copies, api.PlacementCopy{
-			Node: k.Node, Want: string(k.Want), State: string(k.State), Healthy: k.Checks, Ports: k.Ports, Restarts: k.Restarts,
+			StartedAt: startedAt(k), Node: k.Node, Want: string(k.Want), State: string(k.State), Healthy: k.Checks, Ports: k.Ports, Restarts: k.Restarts,
 			LastExit: l.nodes[k.Node].exits[p.Instance], Generation: k.Generation, Current: k.Current, Since: k.Since, Why: k.Why,
 		})
 	}
 	return p
+}
+
+// startedAt is when the process of a copy was started; nil: none runs.
+func startedAt(k plan.Copy) *time.Time {
+	if k.Started.IsZero() {
+		return nil
+	}
+	return new(k.Started.UTC())
 }
 
 // Deployment returns how far the latest revision of a job is.

@@ -136,6 +136,9 @@ func TestAssignedServices(t *testing.T) {
 	if err != nil || u.Owner != "job:web.borud.fbu" || u.Ports["http"] == 0 || s.Owner != u.Owner || s.Ports["http"] != u.Ports["http"] {
 		t.Fatalf("%+v, %v; the report says %+v", s, err, u)
 	}
+	if u.StartedAt == nil || !u.StartedAt.Equal(s.StartedAt.Truncate(time.Millisecond)) {
+		t.Errorf("its process runs since %v, the report says %v", s.StartedAt, u.StartedAt)
+	}
 	for what, do := range map[string]func() error{
 		"put":     func() error { _, _, err := a.PutService(t.Context(), at, *s.Spec, true); return err },
 		"start":   func() error { _, err := a.CommandService(t.Context(), at, "start"); return err },

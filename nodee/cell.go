@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/cloudname/nodee/api"
 	"github.com/cloudname/nodee/internal/discovery"
@@ -121,6 +122,9 @@ func (f facts) services() (out []presence.Service) {
 		unit := zkschema.Unit{
 			Kind: zkschema.KindService, Name: d.Coordinate.String(), Owner: d.Owner, Conflict: a.conflict(*d), State: u.State, Healthy: u.Healthy, Ports: d.Ports,
 			Generation: u.Generation, Restarts: u.Restarts, LastExit: u.LastExit, Why: u.Why,
+		}
+		if !u.StartedAt.IsZero() {
+			unit.StartedAt = new(u.StartedAt.UTC().Truncate(time.Millisecond))
 		}
 		if d.Owner != store.Local {
 			unit.Generation = assignedGeneration(*d, u.Generation)

@@ -3,6 +3,7 @@ package zkschema
 import (
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/cloudname/nodee/runtime/service"
 )
@@ -35,6 +36,7 @@ type Unit struct {
 	Healthy    *bool          `json:"healthy"`
 	Ports      map[string]int `json:"ports,omitempty"`
 	Generation int64          `json:"generation"` // that the state answers to; of what the cell owns, the assignment's, and 0 until there is such a state
+	StartedAt  *time.Time     `json:"started_at"` // of its main process; null when none runs
 	Restarts   int            `json:"restarts"`
 	LastExit   *service.Exit  `json:"last_exit,omitempty"`
 	Why        string         `json:"why,omitempty"`

@@ -46,12 +46,14 @@ type node struct {
 	there   bool             // it has a session
 	record  NodeRecord       // as it was said last
 	changed bool             // placement has not been told of the record
+	session int32            // the incarnation of the record
 	policy  *zkschema.Policy
 
 	away   time.Time  // since when it has not been there
 	placed place.Node // what placement was told
 
 	reported       bool
+	spoke          int32 // the incarnation of the report
 	applied        int32 // the version of the assignment that the report answers to
 	refused        string
 	strangers      int // reported units that belong to jobs nobody knows by name
@@ -125,6 +127,7 @@ type reportedUnit struct {
 	checks     bool // whether healthy says anything
 	healthy    bool
 	generation int64
+	started    time.Time // when its process was; zero: none runs
 	restarts   int
 	ports      []port
 	why        string

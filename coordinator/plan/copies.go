@@ -20,9 +20,13 @@ func (k *copy) told() bool {
 	return k.assigned && k.reported && k.unit.generation == k.generation && answers
 }
 
+// heard tells whether a node is there, and has said how it stands since it is. Until then its report
+// is of the session before: what that names may have died with the machine.
+func (n *node) heard() bool { return n.there && n.reported && n.spoke == n.session }
+
 // runs tells whether a copy does what it is there for, on a node that is there.
 func (k *copy) runs() bool {
-	return k.told() && k.unit.state == service.StateRunning && k.unit.healthy && k.on.there
+	return k.told() && k.unit.state == service.StateRunning && k.unit.healthy && k.on.heard()
 }
 
 // atRest tells whether nothing of a copy that is let go runs any more.
@@ -74,9 +78,31 @@ func (k *copy) worth() int {
 	return worth
 }
 
-// older orders copies of an instance.
+// older orders copies of an instance by how long they have done its work: those whose process runs
+// by when that was started, then the others by when they were given to their nodes. A node that was
+// only cut off comes back with the older process, one that died with a younger one, though it was given
+// the instance first.
 func older(a, b *copy) int {
+	switch ran, since := a.runsSince(), b.runsSince(); {
+	case ran.IsZero() != since.IsZero():
+		return b2i(ran.IsZero()) - b2i(since.IsZero())
+	default:
+		return cmp.Or(ran.Compare(since), given(a, b))
+	}
+}
+
+// given orders copies of an instance by when they were given to their nodes.
+func given(a, b *copy) int {
 	return cmp.Or(a.since.Compare(b.since), cmp.Compare(a.on.name, b.on.name))
+}
+
+// runsSince is when the process of a copy was started, as its node has said; zero: it does not run as
+// what it was assigned, or nobody has said since when.
+func (k *copy) runsSince() time.Time {
+	if !k.told() || k.unit.state != service.StateRunning {
+		return time.Time{}
+	}
+	return k.unit.started
 }
 
 // fit tells whether placement would leave a copy where it is.

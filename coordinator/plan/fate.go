@@ -44,7 +44,7 @@ func (p *planner) decideFate(i *instance) {
 	case moves:
 		p.give(i, change)
 		p.letOthersGo(i, change.To)
-		if k := i.primary; k != nil && k.on.there && !k.runs() {
+		if k := i.primary; k != nil && k.on.heard() && !k.runs() {
 			p.letGo(k, change.Why) // it does nothing for anyone
 		}
 	case i.placed():
@@ -99,10 +99,10 @@ func (p *planner) keep(k *copy) {
 
 // letOthersGo lets go of the copies that do not stand for the instance, as soon as the one that
 // does is healthy, or they do nothing for anyone. What is on a node that is away stays in its
-// document, so that the node finds it when it is back.
+// document, so that the node finds it when it is back, and until it has said what runs there.
 func (p *planner) letOthersGo(i *instance, target string) {
 	for _, k := range i.copies {
-		if k == i.primary || k.on.name == target || !k.on.there {
+		if k == i.primary || k.on.name == target || !k.on.heard() {
 			continue
 		}
 		if k.want != service.Running || !k.runs() {

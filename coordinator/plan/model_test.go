@@ -14,6 +14,7 @@ type model struct {
 	name     string
 	record   zkschema.Node
 	there    bool // has a session
+	session  int32
 	deaf     bool // is there, and does and reports nothing
 	own      bool // drains by itself
 	units    map[string]*modelUnit
@@ -28,11 +29,13 @@ type modelUnit struct {
 	generation int64
 	state      service.State
 	until      time.Time // the state changes then
+	started    *time.Time
 }
 
 // tell has the cell know the node as it is.
 func (w *world) tell(m *model) {
 	if m.there {
+		m.record.Incarnation = m.session
 		w.putNode(m.name, &m.record)
 	} else {
 		w.putNode(m.name, nil)
@@ -43,10 +46,10 @@ func (w *world) tell(m *model) {
 }
 
 func (m *model) report() zkschema.Report {
-	r := zkschema.Report{Node: m.name, Assignment: m.applied, Units: slices.Clone(m.local), Refused: m.refused}
+	r := zkschema.Report{Node: m.name, Incarnation: m.session, Assignment: m.applied, Units: slices.Clone(m.local), Refused: m.refused}
 	for _, name := range slices.Sorted(maps.Keys(m.units)) {
 		u := m.units[name]
-		r.Units = append(r.Units, zkschema.Unit{Kind: "service", Name: name, Owner: u.owner, State: u.state, Generation: u.generation})
+		r.Units = append(r.Units, zkschema.Unit{Kind: "service", Name: name, Owner: u.owner, State: u.state, Generation: u.generation, StartedAt: u.started})
 	}
 	for artifact, at := range m.fetching {
 		if at.IsZero() {
@@ -60,6 +63,7 @@ func (m *model) report() zkschema.Report {
 // live has a node do what it is to do by now.
 func (w *world) live(m *model) {
 	if m.deaf {
+		w.tell(m)
 		return
 	}
 	for name, u := range m.units {
@@ -69,11 +73,11 @@ func (w *world) live(m *model) {
 		u.until = time.Time{}
 		switch {
 		case u.state == service.StateStarting && w.broken[u.generation]:
-			u.state = service.StateFailed
+			u.state, u.started = service.StateFailed, nil
 		case u.state == service.StateStarting && !w.sick[u.generation]:
 			u.state = service.StateRunning
 		case u.state == service.StateDraining:
-			u.state = service.StateStopped
+			u.state, u.started = service.StateStopped, nil
 		case u.state == service.StateStopping:
 			delete(m.units, name)
 		}
@@ -87,6 +91,14 @@ func (w *world) live(m *model) {
 		w.obey(m)
 	}
 	w.tell(m)
+}
+
+// die ends all that runs on a node, and its session; what it was told it still knows.
+func (m *model) die() {
+	m.there, m.deaf = false, true
+	for _, u := range m.units {
+		u.state, u.started, u.until = service.StateStopped, nil, time.Time{}
+	}
 }
 
 // obey has a node take over its document.
@@ -123,7 +135,7 @@ func (w *world) become(u *modelUnit, a zkschema.AssignedUnit) {
 	runs := u.state == service.StateRunning || u.state == service.StateStarting
 	switch {
 	case a.Want == service.Running && (!runs && u.state != service.StateFailed || u.generation != a.Generation):
-		u.state, u.until = service.StateStarting, w.now.Add(w.startTime)
+		u.state, u.until, u.started = service.StateStarting, w.now.Add(w.startTime), new(w.now)
 	case a.Want == service.Drained && runs:
 		u.state, u.until = service.StateDraining, w.now.Add(w.drainTime)
 	case a.Want == service.Drained && u.state == service.StateFailed:

@@ -82,6 +82,35 @@ func TestALostNodeAndItsReturn(t *testing.T) {
 	w.want(j.Name, "the older one stays", map[string][]string{"0.web.borud.fbu": {"n1@1"}, "1.web.borud.fbu": {"n2@1"}})
 }
 
+// What a node's report says that was written before the node died is not what runs when it is back;
+// and of two copies that do, the one stays that has done the work meanwhile.
+func TestALostNodeThatHasDied(t *testing.T) {
+	w := newWorld(t, 3)
+	j := aJob("web", 2)
+	w.submit(j)
+	w.run(time.Minute)
+	w.nodes["n1"].die()
+	w.run(2 * time.Minute)
+	moved := map[string][]string{"0.web.borud.fbu": {"n3@1"}, "1.web.borud.fbu": {"n2@1"}}
+	w.want(j.Name, "it has another node", moved)
+	w.nodes["n1"].there, w.nodes["n1"].session = true, 2
+	w.run(5 * time.Second)
+	if got := w.unit("n1", "0.web.borud.fbu") + " " + w.unit("n3", "0.web.borud.fbu"); got != "running@1 running@1" {
+		t.Errorf("before n1 has said what runs there nothing is let go; n1 and n3 have %s", got)
+	}
+	w.nodes["n1"].deaf = false
+	for _, u := range w.nodes["n1"].units {
+		u.state, u.started = "running", new(w.now) // it has not said so before
+	}
+	for range 20 {
+		w.run(time.Second)
+		if got := w.unit("n3", "0.web.borud.fbu"); got != "running@1" {
+			t.Fatalf("the one that has served meanwhile is %q", got)
+		}
+	}
+	w.want(j.Name, "the older process stays", moved)
+}
+
 // A new leader does not know yet for how long a node was away, so what that has could stand for the
 // instance: not as long as there is another copy, be that on its way to be healthy.
 func TestAnUpdateBesideWhatIsAway(t *testing.T) {

@@ -45,7 +45,7 @@ func (p *planner) best(i *instance, but *copy) (best *copy) {
 // newest is the copy that was given last; nil: none was.
 func (i *instance) newest() (newest *copy) {
 	for _, k := range i.copies {
-		if k.assigned && (newest == nil || older(k, newest) > 0) {
+		if k.assigned && (newest == nil || given(k, newest) > 0) {
 			newest = k
 		}
 	}

@@ -43,13 +43,17 @@ func (c *Cell) PutNode(name string, r *zkschema.Node, err error, now time.Time) 
 	}
 	n := c.node(name)
 	c.fault(n, theRecord, err)
+	heard := n.heard()
+	if r != nil {
+		n.session = r.Incarnation
+	}
 	if !n.there {
 		n.there, n.away = true, time.Time{}
 		n.allowTime(now)
-		for _, k := range n.copies {
-			k.look(now)
-		}
-		c.touchAll(n)
+		c.lookAll(n, now)
+	}
+	if heard != n.heard() {
+		c.lookAll(n, now)
 	}
 	if r == nil {
 		return
@@ -60,6 +64,14 @@ func (c *Cell) PutNode(name string, r *zkschema.Node, err error, now time.Time) 
 	}
 }
 
+// lookAll notes what has become of all that is on a node, and has the next plan look at it.
+func (c *Cell) lookAll(n *node, now time.Time) {
+	for _, k := range n.copies {
+		k.look(now)
+	}
+	c.touchAll(n)
+}
+
 func (c *Cell) nodeGone(name string, now time.Time) {
 	n := c.nodes[name]
 	if n == nil {
@@ -68,10 +80,7 @@ func (c *Cell) nodeGone(name string, now time.Time) {
 	c.fault(n, theRecord, nil)
 	if n.there {
 		n.there, n.away = false, now
-		for _, k := range n.copies {
-			k.look(now)
-		}
-		c.touchAll(n)
+		c.lookAll(n, now)
 	}
 	c.tidyNode(n)
 }

@@ -135,7 +135,11 @@ func (c *Cell) PutReport(name string, r *zkschema.Report, err error, now time.Ti
 	if n.reported = r != nil; r == nil {
 		r = &zkschema.Report{Assignment: -1}
 	}
-	answers := n.applied != r.Assignment
+	answers, heard := n.applied != r.Assignment, n.heard()
+	n.spoke = r.Incarnation
+	if heard != n.heard() {
+		c.touchAll(n) // look follows, in report
+	}
 	if n.applied = r.Assignment; n.refused != r.Refused {
 		n.refused = r.Refused
 		c.touchAll(n)
@@ -248,6 +252,9 @@ func said(u zkschema.Unit) reportedUnit {
 		state: service.State(intern(string(u.State))), checks: u.Healthy != nil, healthy: u.Healthy == nil || *u.Healthy,
 		generation: u.Generation, restarts: u.Restarts, why: u.Why,
 	}
+	if u.StartedAt != nil {
+		r.started = *u.StartedAt
+	}
 	for _, name := range slices.Sorted(maps.Keys(u.Ports)) {
 		r.ports = append(r.ports, port{intern(name), u.Ports[name]})
 	}
@@ -256,7 +263,7 @@ func said(u zkschema.Unit) reportedUnit {
 
 func (r reportedUnit) equal(o reportedUnit) bool {
 	return r.state == o.state && r.checks == o.checks && r.healthy == o.healthy && r.generation == o.generation &&
-		r.restarts == o.restarts && r.why == o.why && slices.Equal(r.ports, o.ports)
+		r.started.Equal(o.started) && r.restarts == o.restarts && r.why == o.why && slices.Equal(r.ports, o.ports)
 }
 
 // intern returns the one text that is kept of those that say the same.

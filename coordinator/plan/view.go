@@ -72,6 +72,7 @@ type Copy struct {
 	State                           service.State // as the node has reported it; empty until it has
 	Checks                          *bool         // what its checks say; nil: nothing
 	Ports                           map[string]int
+	Started                         time.Time // when its process was; zero: none runs
 	Restarts                        int
 	Why                             string // as the node has reported it
 }
@@ -314,6 +315,6 @@ func (k *copy) view() Copy {
 	return Copy{
 		Node: k.on.name, Primary: k.of.primary == k, Current: k.current(), Told: k.told(), Healthy: !k.healthy.IsZero(), Want: k.want,
 		Generation: k.generation, Since: k.since, HealthySince: k.healthy, State: k.unit.state, Checks: k.unit.health(),
-		Ports: k.unit.portsByName(), Restarts: k.unit.restarts, Why: k.unit.why,
+		Ports: k.unit.portsByName(), Started: k.unit.started, Restarts: k.unit.restarts, Why: k.unit.why,
 	}
 }

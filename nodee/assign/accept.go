@@ -17,7 +17,6 @@ import (
 // it was told last.
 type Memory struct {
 	Known    bool                 `json:"known"`   // there is a cell that it follows; false: it takes the one that comes
-	Node     string               `json:"node"`    // the name that the document is for
 	Cell     string               `json:"cell"`    // its id
 	Epoch    int32                `json:"epoch"`   // the highest that was seen
 	Created  int64                `json:"created"` // which change of the tree created the document
@@ -71,19 +70,9 @@ func sound(doc zkschema.Assignment) error {
 	return nil
 }
 
-// under is what is remembered for a node of a name. Under another one it has followed another
-// document: the cell is to be the same, but neither epoch nor age of the two say anything of each
-// other, and none of this one is applied.
-func (m Memory) under(node string) Memory {
-	if m.Known && m.Node != node {
-		m.Node, m.Epoch, m.Created, m.Version = node, 0, 0, -1
-	}
-	return m
-}
-
 // followed is what is remembered once a document is.
-func followed(node string, doc zkschema.Assignment, created int64, version int32) Memory {
-	return Memory{Known: true, Node: node, Cell: doc.Cell, Epoch: doc.Epoch, Created: created, Version: version, Document: &doc}
+func followed(doc zkschema.Assignment, created int64, version int32) Memory {
+	return Memory{Known: true, Cell: doc.Cell, Epoch: doc.Epoch, Created: created, Version: version, Document: &doc}
 }
 
 // readMemory reads the file; without one nothing is remembered. On an error the Memory is one

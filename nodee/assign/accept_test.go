@@ -48,26 +48,6 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// A node that has another name now reads another document, and one that goes back to its first
-// name an old one, which its leader had no reason to write again.
-func TestAnotherName(t *testing.T) {
-	m := followed("n2", zkschema.Assignment{Cell: "a", Epoch: 5}, 100, 7)
-	old := zkschema.Assignment{Cell: "a", Epoch: 3}
-	if judge(m.under("n2"), old, 50, 2) == "" || judge(m.under("n2"), zkschema.Assignment{Cell: "a", Epoch: 5}, 50, 9) == "" {
-		t.Error("under the same name a document of before is followed")
-	}
-	n := m.under("n1")
-	if why := judge(n, old, 50, 2); why != "" || older(n, old, 50, 2) || n.Version != -1 || n.Document != m.Document {
-		t.Errorf("under another name its document is refused (%s), or what was assigned is not remembered: %+v", why, n)
-	}
-	if judge(n, zkschema.Assignment{Cell: "b", Epoch: 9}, 200, 9) == "" {
-		t.Error("under another name another cell is followed")
-	}
-	if forgotten := (Memory{}).under("n1"); forgotten != (Memory{}) {
-		t.Errorf("where nothing is remembered it is %+v", forgotten)
-	}
-}
-
 // Only what a server that lags behind could show is waited for; another cell is refused at once.
 func TestOlder(t *testing.T) {
 	followed := Memory{Known: true, Cell: "a", Epoch: 5, Created: 100, Version: 7}
@@ -99,7 +79,7 @@ func TestMemoryIsReadBack(t *testing.T) {
 	if m, err := readMemory(file); err != nil || !reflect.DeepEqual(m, Memory{}) {
 		t.Errorf("without a file: %+v, %v", m, err)
 	}
-	want := followed("n1", zkschema.Assignment{Schema: 1, Cell: "a", Epoch: 5, Prefetch: []string{}, Units: []zkschema.AssignedUnit{unit("1.web.borud.fbu", 3)}}, 100, 7)
+	want := followed(zkschema.Assignment{Schema: 1, Cell: "a", Epoch: 5, Prefetch: []string{}, Units: []zkschema.AssignedUnit{unit("1.web.borud.fbu", 3)}}, 100, 7)
 	if err := want.save(file); err != nil {
 		t.Fatal(err)
 	}

@@ -126,7 +126,6 @@ func Open(cfg Config) (*Assigner, error) {
 		cfg.Log.Error("cannot read what the cell has assigned last; services run on, and nothing of the cell's is followed until nodee resume --accept-cell",
 			"file", a.file, "err", err)
 	}
-	a.memory = a.memory.under(cfg.Node)
 	a.state.Store(a.now())
 	return a, nil
 }

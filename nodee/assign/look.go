@@ -89,7 +89,7 @@ func (a *Assigner) follow(doc zkschema.Assignment, stat keeper.Stat, now time.Ti
 	if a.refused != "" || a.memory.Known && a.memory.Created == stat.Created && a.memory.Version == stat.Version {
 		return nil
 	}
-	m := followed(a.cfg.Node, doc, stat.Created, stat.Version)
+	m := followed(doc, stat.Created, stat.Version)
 	if err := m.save(a.file); err != nil {
 		a.refused = err.Error()
 		return err

@@ -48,6 +48,7 @@ type unit struct {
 	state    service.State
 	healthy  bool
 	restarts int
+	started  time.Time // of its process; it says nothing where none is alive
 	why      string
 	turn     int // raised by each change of plan: what was to happen before does not
 }
@@ -177,7 +178,7 @@ func (h *host) begin(u *unit, why string) {
 
 // behave is what a service does that was started.
 func (h *host) behave(u *unit) {
-	u.state, u.why = service.StateRunning, ""
+	u.state, u.why, u.started = service.StateRunning, "", time.Now()
 	switch u.command {
 	case "bin/fails":
 		u.state, u.why = service.StateFailed, "exited with 1"
@@ -371,6 +372,9 @@ func (h *host) services(drains bool) (out []presence.Service, status string) {
 		said := zkschema.Unit{Kind: zkschema.KindService, Name: u.name, Owner: u.owner, State: u.state, Restarts: u.restarts, Why: u.why}
 		if u.observed && !u.leaving {
 			said.Generation = u.assigned.Generation
+		}
+		if u.state == service.StateRunning {
+			said.StartedAt = new(u.started.UTC())
 		}
 		if healthy := u.healthy; u.state == service.StateRunning && (u.checked || u.command == "bin/sick") {
 			said.Healthy = &healthy

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cloudname/nodee/zkschema"
 )
@@ -48,7 +49,9 @@ func allHealthy(path string, data []byte) []byte {
 	}
 	for i := range r.Units {
 		if u := &r.Units[i]; u.Generation > 0 && !u.State.Settled() {
-			u.State, u.Healthy = "running", nil
+			if u.State, u.Healthy = "running", nil; u.StartedAt == nil {
+				u.StartedAt = new(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC))
+			}
 		}
 	}
 	if out, err := r.Encode(); err == nil {
