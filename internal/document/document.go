@@ -86,6 +86,9 @@ func parse(data []byte, format Format) (map[string]any, error) {
 		if _, err := d.Token(); err != io.EOF {
 			return nil, errors.New("there is more behind its end")
 		}
+		if err := keysOnce(data); err != nil {
+			return nil, err
+		}
 		return asTable(v)
 	}
 }

@@ -40,6 +40,29 @@ func TestWhatIsNoDocumentIsNotRepeated(t *testing.T) {
 	}
 }
 
+// One of the two was not meant.
+func TestNoFormatTakesAKeyTwice(t *testing.T) {
+	for text, wrong := range map[string]string{
+		`{"a":1,` + "\n" + `"b":{"a":1,"c":[{"a":1},{"a":2},"a","a"]},"c":"a"}`: "",
+		`{"a":{},"b":[],"c":"b"}`:                      "",
+		`{"a":1,` + "\n\n" + `"b":2,"a":1}`:            `line 3: key "a" is already defined`,
+		`{"a":{"b":[{"c":1},{"x":"c","c":[],"c":1}]}}`: `line 1: key "c" is already defined`,
+		`{"a":{"b":1},"c":2,"a":{}}`:                   `key "a" is already defined`,
+		`{"a":[],"a":"a"}`:                             `key "a" is already defined`,
+		`{"a":1,"\u0061":2}`:                           `key "a" is already defined`,
+	} {
+		_, err := Parse([]byte(text), JSON, "it")
+		if wrong == "" && err != nil || wrong != "" && (fault.KindOf(err) != fault.Malformed || !strings.Contains(err.Error(), wrong)) {
+			t.Errorf("%s: %v; want %q", text, err, wrong)
+		}
+	}
+	for format, text := range map[Format]string{TOML: "a = 1\na = 2\n", YAML: "a: 1\na: 2\n"} {
+		if _, err := Parse([]byte(text), format, "it"); fault.KindOf(err) != fault.Malformed || !strings.Contains(err.Error(), "already defined") {
+			t.Errorf("%s: %v", format, err)
+		}
+	}
+}
+
 func TestReadersGatherTheFaultsOfAll(t *testing.T) {
 	table, err := Parse([]byte(`{"n":"x","sub":{"d":5,"more":1},"list":[{"s":[]},7],"gone":null}`), JSON, "it")
 	if err != nil {
