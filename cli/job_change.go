@@ -25,7 +25,7 @@ follows that to its end as "nodee job run" does.`,
 		Example: `  nodee job scale web.borud.fbu 5`,
 	}
 	cmd.RunE = a.changeJob(&waits, func(ctx context.Context, c *client.Client, name job.Name, args []string) (client.Answer[api.Job], error) {
-		n, err := parseNumber(args[0], 0, numberOfInstances)
+		n, err := parseNumber(args[0], numberOfInstances)
 		if err != nil {
 			return client.Answer[api.Job]{}, err
 		}
@@ -62,7 +62,7 @@ run" does.`,
   nodee job revert web.borud.fbu 3`,
 	}
 	cmd.RunE = a.changeJob(&waits, func(ctx context.Context, c *client.Client, name job.Name, args []string) (client.Answer[api.Job], error) {
-		version, err := parseNumber(args[0], 1, numberOfVersion)
+		version, err := parseNumber(args[0], numberOfVersion)
 		if err != nil {
 			return client.Answer[api.Job]{}, err
 		}

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
@@ -32,6 +33,13 @@ func unknownCommand(cmd *cobra.Command, name string) error {
 // flagError tells what is wrong with the flags of cmd, and which flag may be meant.
 func flagError(cmd *cobra.Command, err error) error {
 	hint := ""
+	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok && unknown.GetSpecifiedShortnames() != "" {
+		if _, notWhole := strconv.Atoi(unknown.GetSpecifiedShortnames()); notWhole == nil {
+			if wrong := negative(cmd, "-"+unknown.GetSpecifiedShortnames()); wrong != nil {
+				return usage("%w", wrong)
+			}
+		}
+	}
 	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok && unknown.GetSpecifiedShortnames() == "" {
 		hint = didYouMean("--", nearestFlags(cmd, unknown.GetSpecifiedName()))
 	}
@@ -94,8 +102,8 @@ var grammars = map[string]func(string) error{
 	"NODE":       settings.CheckNodeName,
 	"NAME":       checkName,
 	"FILE":       func(string) error { return nil },
-	"N":          func(s string) error { _, err := parseNumber(s, 0, numberOfInstances); return err },
-	"VERSION":    func(s string) error { _, err := parseNumber(s, 1, numberOfVersion); return err },
+	"N":          func(s string) error { _, err := parseNumber(s, numberOfInstances); return err },
+	"VERSION":    func(s string) error { _, err := parseNumber(s, numberOfVersion); return err },
 	"SHELL": func(s string) error {
 		if shells[s] == nil {
 			return fmt.Errorf("%q is no shell that is known here, expected bash, zsh, fish or powershell", s)
@@ -104,17 +112,32 @@ var grammars = map[string]func(string) error{
 	},
 }
 
-// What numbers are of.
-const (
-	numberOfInstances = "number of instances"
-	numberOfVersion   = "version"
+// numbers are what whole numbers can be given of, and from where to where.
+type numbers struct {
+	what        string
+	least, most int
+}
+
+var (
+	numberOfInstances = numbers{"number of instances", 0, job.MaxCount}
+	numberOfVersion   = numbers{"version", 1, math.MaxInt32}
 )
 
-// parseNumber reads a whole number from least up.
-func parseNumber(s string, least int, what string) (int, error) {
+// parseNumber reads a whole number.
+func parseNumber(s string, of numbers) (int, error) {
 	n, err := strconv.Atoi(s)
-	if err != nil || n < least || s != strconv.Itoa(n) {
-		return 0, fmt.Errorf("%q is no %s, expected a whole number from %d up", s, what, least)
+	if err != nil || n < of.least || n > of.most || s != strconv.Itoa(n) {
+		return 0, fmt.Errorf("%q is no %s, expected a whole number from %d to %d", s, of.what, of.least, of.most)
 	}
 	return n, nil
+}
+
+// negative tells what is wrong with a number below 0 that a command was given, and that looks like
+// a flag; nil: it takes none.
+func negative(cmd *cobra.Command, number string) error {
+	words := strings.Fields(cmd.Use)
+	if word := words[len(words)-1]; word == "N" || word == "VERSION" {
+		return grammars[word](number)
+	}
+	return nil
 }

@@ -2,10 +2,15 @@ package rest
 
 import (
 	"context"
+	"fmt"
+	"math"
 	"net/http"
 
 	"github.com/cloudname/nodee/coordinator/jobs"
+	"github.com/cloudname/nodee/internal/document"
 	"github.com/cloudname/nodee/internal/edge"
+	"github.com/cloudname/nodee/internal/fault"
+	"github.com/cloudname/nodee/job"
 )
 
 // commandRoutes change a job by one word.
@@ -13,11 +18,11 @@ func commandRoutes(c Coordinator) []edge.Entry {
 	f := jobFace{c}
 	return []edge.Entry{
 		edge.Answer(command("scale", "Give a job another number of instances",
-			"No revision: what runs is left as it is, and the highest instances go first. 409 for a system job."), f.scale),
-		edge.Answer(command("stop", "Have nothing of a job run, and keep it", "Putting, restarting or reverting it has it run again."), f.stop),
-		edge.Answer(command("restart", "Make every instance of a job anew", "A revision with the same spec, rolled out like any other. A stopped job runs again."), f.restart),
+			"No revision: what runs is left as it is, and the highest instances go first. 409 for a system job.", Scale{}), f.scale),
+		edge.Answer(command("stop", "Have nothing of a job run, and keep it", "Putting, restarting or reverting it has it run again.", nil), f.stop),
+		edge.Answer(command("restart", "Make every instance of a job anew", "A revision with the same spec, rolled out like any other. A stopped job runs again.", nil), f.restart),
 		edge.Answer(command("revert", "Make a job what one of its versions said",
-			"A new version with that content, which runs: also where that was the version of a stop. 409 where the version is not kept."), f.revert),
+			"A new version with that content, which runs: also where that was the version of a stop. 409 where the version is not kept.", Revert{}), f.revert),
 	}
 }
 
@@ -35,11 +40,11 @@ func laterRoutes() []edge.Entry {
 	return table
 }
 
-func command(verb, summary, more string) edge.Route {
+func command(verb, summary, more string, body any) edge.Route {
 	return edge.Route{
 		Method: http.MethodPost, Path: oneJob + "/" + verb, Access: edge.Write, ID: verb + "-job", Tags: []string{"jobs"}, Summary: summary,
 		Description: more + " With wait the answer is 200 when it has come true; 409 when it cannot any more, 504 when it has not yet. The problem holds the job then.",
-		Status:      http.StatusAccepted, Also: []int{http.StatusOK}, Problems: changes,
+		Status:      http.StatusAccepted, Also: []int{http.StatusOK}, Problems: changes, Body: body,
 	}
 }
 
@@ -60,19 +65,34 @@ type Revert struct {
 	Version int `json:"version" minimum:"1" doc:"Which version to go back to"`
 }
 
-type scaleIn struct {
+// numberIn is a command with one number.
+type numberIn struct {
 	CommandIn
-	Body Scale
+	RawBody []byte
 }
 
-type revertIn struct {
-	CommandIn
-	Body Revert
+// number reads the number of a command.
+func (in *numberIn) number(verb, key string, least, most int) (int, error) {
+	table, err := document.Parse(in.RawBody, document.JSON, "the body")
+	if err != nil {
+		return 0, fmt.Errorf("cannot %s %s: %w", verb, in.Job, err)
+	}
+	var n int
+	r := document.NewReader("body.", table)
+	if r.Whole(key, &n, least, most); !r.Has(key) {
+		r.Fault(key, nil, "is needed: a whole number from %d to %d", least, most)
+	}
+	r.Finish()
+	return n, fault.Fields(fmt.Sprintf("cannot %s %s", verb, in.Job), r.Faults())
 }
 
-func (f jobFace) scale(ctx context.Context, in *scaleIn) (*jobAnswer, error) {
+func (f jobFace) scale(ctx context.Context, in *numberIn) (*jobAnswer, error) {
+	count, err := in.number("scale", "count", 0, job.MaxCount)
+	if err != nil {
+		return nil, err
+	}
 	return f.command(ctx, in.CommandIn, func(ctx context.Context, b jobs.Book) (jobs.Outcome, error) {
-		return b.Scale(ctx, in.Job, in.Body.Count, in.options())
+		return b.Scale(ctx, in.Job, count, in.options())
 	})
 }
 
@@ -88,9 +108,13 @@ func (f jobFace) restart(ctx context.Context, in *CommandIn) (*jobAnswer, error)
 	})
 }
 
-func (f jobFace) revert(ctx context.Context, in *revertIn) (*jobAnswer, error) {
+func (f jobFace) revert(ctx context.Context, in *numberIn) (*jobAnswer, error) {
+	version, err := in.number("revert", "version", 1, math.MaxInt32)
+	if err != nil {
+		return nil, err
+	}
 	return f.command(ctx, in.CommandIn, func(ctx context.Context, b jobs.Book) (jobs.Outcome, error) {
-		return b.Revert(ctx, in.Job, in.Body.Version, in.options())
+		return b.Revert(ctx, in.Job, version, in.options())
 	})
 }
 

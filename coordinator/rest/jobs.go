@@ -71,6 +71,7 @@ type jobFace struct{ Coordinator }
 type putIn struct {
 	JobPath
 	Matching
+	IfNoneMatch Fresh `header:"If-None-Match" doc:"*: the job must not be there, as If-Match 0 says. Otherwise 412" example:"*"`
 	edge.Waiting
 	RawBody []byte
 }
@@ -80,13 +81,29 @@ func (f jobFace) put(ctx context.Context, in *putIn) (*jobAnswer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot put %s: %w", in.Job, err)
 	}
+	o, err := in.options()
+	if err != nil {
+		return nil, fmt.Errorf("cannot put %s: %w", in.Job, err)
+	}
 	out, now, err := f.changed(ctx, func(ctx context.Context, b jobs.Book) (jobs.Outcome, error) {
-		return b.Put(ctx, j, in.options())
+		return b.Put(ctx, j, o)
 	})
 	if err == nil && in.Wait.Given {
 		now, err = f.outcome(ctx, in.Wait.Limit, in.Job, out.Record.Job.Version)
 	}
 	return answered(created(out.Created), now), err
+}
+
+// options are those of the put.
+func (in *putIn) options() (jobs.Options, error) {
+	o := in.Matching.options()
+	if in.IfNoneMatch.given {
+		if o.Match != nil && *o.Match != 0 {
+			return o, fault.New(fault.Invalid, "invalid", "If-Match wants the job to be there, and If-None-Match wants it not to be: give one of them")
+		}
+		o.Match = new(int)
+	}
+	return o, nil
 }
 
 // readJob reads the job in a body, of the name that the path says.

@@ -88,6 +88,13 @@ func TestOnlyTheVersionThatIsMeant(t *testing.T) {
 	}
 	refused(t, put(`"0"`, "3"), 412, "version-differs")
 	is[api.Job](t, put("2", "3"), 200) // without the quotes
+	if p := refused(t, f.ask(t, "PUT", webPath, webJob, "If-None-Match", "*"), 412, "version-differs"); !strings.Contains(p.Detail, "is there already, at version 3") {
+		t.Errorf("only if it is new: %+v", p)
+	}
+	refused(t, f.ask(t, "PUT", webPath, webJob, "If-None-Match", "*", "If-Match", `"3"`), 422, "invalid")
+	refused(t, f.ask(t, "PUT", webPath, webJob, "If-None-Match", `"2"`), 422, "invalid")
+	newer := strings.Replace(webPath, "web.", "newer.", 1)
+	is[api.Job](t, f.ask(t, "PUT", newer, strings.Replace(webJob, "web.borud", "newer.borud", 1), "If-None-Match", "*"), 201)
 	for _, r := range []struct{ method, path, body string }{
 		{"POST", "/scale", `{"count":1}`}, {"POST", "/stop", ""}, {"POST", "/restart", ""}, {"POST", "/revert", `{"version":1}`}, {"DELETE", "", ""},
 	} {
@@ -119,7 +126,11 @@ func TestCommands(t *testing.T) {
 		}
 	}
 	faulty(t, f.ask(t, "POST", webPath+"/scale", `{"count":-1}`), "body.count")
-	faulty(t, f.ask(t, "POST", webPath+"/scale", `{}`), "body")
+	faulty(t, f.ask(t, "POST", webPath+"/scale", `{}`), "body.count")
+	if p := faulty(t, f.ask(t, "POST", webPath+"/scale", `{"count":99999999999,"cuont":1}`), "body.count", "body.cuont"); !strings.Contains(p.Errors[0].Message, "whole number from 0 to 1000000") {
+		t.Errorf("too many: %+v", p)
+	}
+	refused(t, f.ask(t, "POST", webPath+"/scale", `{"count":1,"count":2}`), 400, "malformed-json")
 	faulty(t, f.ask(t, "POST", webPath+"/revert", `{"version":"new"}`), "body.version")
 	refused(t, f.ask(t, "POST", webPath+"/revert", `{"version":99}`), 409, "version-not-kept")
 	for _, verb := range []string{"scale", "stop", "restart", "revert"} {

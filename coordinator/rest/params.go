@@ -41,6 +41,18 @@ func (m *Match) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// Fresh is the word that there is to be nothing yet.
+type Fresh struct{ given bool }
+
+// UnmarshalText reads the one word that there is. Another version than some is not to be asked for.
+func (f *Fresh) UnmarshalText(text []byte) error {
+	if strings.TrimSpace(string(text)) != "*" {
+		return fmt.Errorf("%q is not understood here: * alone is, which says that there must be no such job; If-Match takes a version", text)
+	}
+	f.given = true
+	return nil
+}
+
 // Deadline is how long a drain may take.
 type Deadline struct {
 	after quantity.Duration

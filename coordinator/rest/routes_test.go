@@ -115,7 +115,7 @@ func TestTheDocumentDescribesEveryRoute(t *testing.T) {
 func TestTheDocumentTellsWhatCanBeAsked(t *testing.T) {
 	doc := document(t)
 	for _, tt := range []struct{ method, path, params, statuses string }{
-		{"PUT", "/v1/jobs/{job}", "job If-Match wait", "200 201 400 401 403 409 412 413 415 422 503 504 default"},
+		{"PUT", "/v1/jobs/{job}", "job If-Match If-None-Match wait", "200 201 400 401 403 409 412 413 415 422 503 504 default"},
 		{"GET", "/v1/jobs", "If-None-Match view", "200 304 401 403 422 503 default"},
 		{"POST", "/v1/jobs/{job}/scale", "job If-Match wait", "200 202 400 401 403 404 409 412 413 415 422 503 504 default"},
 		{"DELETE", "/v1/jobs/{job}", "job If-Match wait", "204 401 403 404 409 412 413 422 503 504 default"},

@@ -159,7 +159,7 @@ func documentSuccess(op *huma.Operation, b binding) {
 		}
 		op.Responses[strconv.Itoa(status)] = &also
 	}
-	if slices.ContainsFunc(op.Parameters, func(p *huma.Param) bool { return p.Name == "If-None-Match" }) {
+	if op.Method == http.MethodGet && slices.ContainsFunc(op.Parameters, func(p *huma.Param) bool { return p.Name == "If-None-Match" }) {
 		op.Responses["304"] = &huma.Response{Description: "Nothing has changed since the version in If-None-Match"}
 	}
 }

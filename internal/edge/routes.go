@@ -90,10 +90,20 @@ func Plain(r Route, h http.Handler) Entry {
 // it is not supported yet.
 func Unbuilt(r Route) Entry {
 	return Entry{Route: r, register: func(a *API) {
-		register(a, binding{Route: r, unbuilt: true, noInput: true}, func(context.Context, *struct{}) (*struct{}, error) {
-			return nil, fault.New(fault.Unsupported, "not-supported-yet", "cannot %s %s: not supported yet", r.Method, r.Path)
+		register(a, binding{Route: r, unbuilt: true, noInput: true}, func(_ context.Context, in *asked) (*struct{}, error) {
+			return nil, fault.New(fault.Unsupported, "not-supported-yet", "cannot %s %s: not supported yet", r.Method, in.path)
 		})
 	}}
+}
+
+// asked is the input of a handler that only repeats what was asked for.
+type asked struct{ path string }
+
+// Resolve keeps the path of the request.
+func (in *asked) Resolve(ctx huma.Context) []error {
+	url := ctx.URL()
+	in.path = url.Path
+	return nil
 }
 
 // Add registers a table of routes. A route that breaks the rules of Route is a bug in the

@@ -35,7 +35,7 @@ func TestUnknownPathsAndMethods(t *testing.T) {
 func TestUnbuiltRoutesSaySo(t *testing.T) {
 	url := serve(t, newAPI(t, config(), table()...))
 	p := answerTo(t, request{method: "POST", url: url + "/later/a/b", token: rightToken, body: "whatever"}).problem(t, 501, "not-supported-yet")
-	if p.Detail != "cannot POST /later/{name}/{what}: not supported yet" {
+	if p.Detail != "cannot POST /later/a/b: not supported yet" {
 		t.Errorf("detail = %q", p.Detail)
 	}
 }
