@@ -71,7 +71,7 @@ type CellNodes struct {
 type Cell struct {
 	Name        string          `json:"name"`
 	ID          string          `json:"id" doc:"Made once, at random; empty until a leader has made it"`
-	Leader      *CellLeader     `json:"leader" doc:"null: there is none now"`
+	Leader      *CellLeader     `json:"leader" doc:"null: there is none now, or the coordinator that answers cannot know for want of ZooKeeper"`
 	Coordinator CellCoordinator `json:"coordinator" doc:"The one that answers"`
 	Freeze      bool            `json:"freeze" doc:"The coordinators change nothing"`
 	Why         string          `json:"why" doc:"Why it is frozen, in the words of who has asked"`
@@ -89,6 +89,10 @@ type InstanceCounts struct {
 	Healthy int `json:"healthy"`
 	Pending int `json:"pending"`
 }
+
+// AsOfHeader is the header of a coordinator's answers while it has no connection to ZooKeeper: since
+// when, in RFC 3339. What they tell is what was known then.
+const AsOfHeader = "Nodee-As-Of"
 
 // CellLeader is who leads.
 type CellLeader struct {

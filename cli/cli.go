@@ -12,6 +12,7 @@ import (
 	"context"
 	"io"
 	"strings"
+	"sync/atomic"
 
 	"github.com/spf13/cobra"
 
@@ -37,6 +38,7 @@ func Run(ctx context.Context, p Program, args []string) int {
 	root.SetOut(p.Out)
 	root.SetErr(p.Err)
 	err := root.ExecuteContext(ctx)
+	err = a.wrongDaemon(ctx, err)
 	for _, c := range a.asked {
 		c.Close()
 	}
@@ -54,6 +56,8 @@ type app struct {
 	node   *client.Client   // nil until a command asks for one
 	asked  []*client.Client // every daemon's, the last one asked last
 	token  token            // what they show
+
+	outdatedAt atomic.Int64 // the time of the last answer that was out of date, in seconds; commands may ask from two goroutines
 }
 
 // root makes the command "nodee" and all below it.

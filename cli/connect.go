@@ -9,6 +9,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/cloudname/nodee/api/client"
 	"github.com/cloudname/nodee/internal/fault"
@@ -31,12 +32,19 @@ func (a *app) connect(addr, hint string) (*client.Client, error) {
 		return nil, err
 	}
 	g := &a.global
-	c, err := client.New(client.Config{Addr: addr, Token: t.text, Agent: "nodee/" + a.Version, CA: g.tlsCA, Cert: g.tlsCert, Key: g.tlsKey, Hint: hint})
+	c, err := client.New(client.Config{Addr: addr, Token: t.text, Agent: "nodee/" + a.Version, CA: g.tlsCA, Cert: g.tlsCert, Key: g.tlsKey, Hint: hint, Outdated: a.outdated})
 	if err != nil {
 		return nil, err
 	}
 	a.asked, a.token = append(a.asked, c), t
 	return c, nil
+}
+
+// outdated says once that what follows is what a coordinator knew at that time.
+func (a *app) outdated(since time.Time) {
+	if a.outdatedAt.Swap(since.Unix()) != since.Unix() {
+		fmt.Fprintf(a.Err, "as of %s: the coordinator has had no connection to ZooKeeper since\n", clock(since))
+	}
 }
 
 // address is the daemon's URL. What is given without a scheme is plain HTTP.

@@ -78,6 +78,28 @@ func (a *app) knownCoordinator(ctx context.Context) (*client.Client, error) {
 	return a.connect(to.url, to.hint())
 }
 
+// wrongDaemon explains that a daemon does not know a path because it is one of the other kind.
+// That is no answer to what was asked, as a 404 would be.
+func (a *app) wrongDaemon(ctx context.Context, err error) error {
+	p, ok := errors.AsType[*client.Problem](err)
+	if !ok || p.Slug() != "no-such-route" || len(a.asked) == 0 {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, namingTime)
+	defer cancel()
+	c := a.asked[len(a.asked)-1]
+	if c == a.node {
+		if _, other := c.Cell(ctx); other == nil {
+			return usage("what answers at %s is a coordinator, not a node's agent; --addr or NODEE_ADDR names the node", c.Addr())
+		}
+		return err
+	}
+	if _, other := c.Status(ctx); other == nil {
+		return usage("what answers at %s is a node's agent, not a coordinator; --coordinator or NODEE_COORDINATOR names a coordinator", c.Addr())
+	}
+	return err
+}
+
 // elsewhere looks for another coordinator when c is away: the node may name a new leader. It is
 // c itself where nobody names another one.
 func (a *app) elsewhere(ctx context.Context, c *client.Client) *client.Client {

@@ -6,6 +6,9 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/cloudname/nodee/api"
 )
 
 // atCell runs a command line against a coordinator that handler plays.
@@ -116,6 +119,60 @@ func TestAnswersOfACoordinator(t *testing.T) {
 	code, _, errs = atCell(t, func(w http.ResponseWriter, _ *http.Request) { problem(w, 401, "no-token", nil) }, "node", "resume", "n1")
 	if code != 6 || !strings.Contains(errs, "the token of NODEE_TOKEN is not that of the daemon at http://127.0.0.1:") {
 		t.Errorf("exit code %d, errors %q", code, errs)
+	}
+}
+
+// What a coordinator knew before it lost ZooKeeper is shown, and that it is that: once.
+func TestAnswersThatAreOutOfDate(t *testing.T) {
+	since := time.Date(2026, 11, 21, 17, 37, 5, 0, time.UTC)
+	body := `{"nodes":[{"name":"n1","status":"ready"}]}` + "\n"
+	handler := func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set(api.AsOfHeader, since.Format(time.RFC3339))
+		answer(w, 200, "application/json", body)
+	}
+	want := "as of " + clock(since) + ": the coordinator has had no connection to ZooKeeper since\n"
+	code, out, errs := atCell(t, handler, "node", "list", "-o", "json")
+	if code != 0 || out != body || errs != want {
+		t.Errorf("exit code %d, output %q, errors %q, want %q", code, out, errs, want)
+	}
+	s := &stage{jobs: []func() (int, any){as(t, 4, 1, api.JobUpdating, nil), as(t, 4, 1, api.JobUpdating, nil), as(t, 4, 2, api.JobRunning, done(4))}}
+	code, _, errs = atCell(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set(api.AsOfHeader, since.Format(time.RFC3339))
+		s.ServeHTTP(w, r)
+	}, "job", "restart", "web.borud.fbu")
+	if code != 0 || strings.Count(errs, want) != 1 {
+		t.Errorf("followed: exit code %d, errors %q, want %q once", code, errs, want)
+	}
+}
+
+// Who asks a daemon of the other kind is told so, and not that there is no such thing.
+func TestTheWrongKindOfDaemon(t *testing.T) {
+	daemon := func(path string) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == path {
+				answer(w, 200, "application/json", `{}`)
+				return
+			}
+			problem(w, 404, "no-such-route", nil)
+		}
+	}
+	for _, c := range []struct {
+		args  string
+		knows string // the path that tells which daemon it is
+		at    func(*testing.T, http.HandlerFunc, ...string) (int, string, string)
+		code  int
+		says  string
+	}{
+		{"job list", "/v1/status", atCell, 2, "is a node's agent, not a coordinator; --coordinator or NODEE_COORDINATOR"},
+		{"job status a.b.c -o json", "/v1/status", atCell, 2, "is a node's agent, not a coordinator"},
+		{"service list", "/v1/cell", run, 2, "is a coordinator, not a node's agent; --addr or NODEE_ADDR"},
+		{"service list", "/v1/status", run, 3, "nodee: cannot do it: no-such-route\n"},
+		{"job list", "/v1/cell", atCell, 3, "nodee: cannot do it: no-such-route\n"},
+	} {
+		code, out, errs := c.at(t, daemon(c.knows), strings.Fields(c.args)...)
+		if code != c.code || !strings.Contains(errs, c.says) || c.code == 2 && out != "" {
+			t.Errorf("%s: exit code %d, want %d; output %q, errors %q, want %q", c.args, code, c.code, out, errs, c.says)
+		}
 	}
 }
 

@@ -106,7 +106,7 @@ func TestCutOff(t *testing.T) {
 		before := w.assignments()
 		c.keeper.Cut()
 		time.Sleep(time.Hour)
-		if got := c.Cell(); got.Coordinator.Leads || got.Nodes["ready"] != 2 || got.Coordinator.ZooKeeper.State == "connected" || c.Ready() != nil {
+		if got := c.Cell(); got.Coordinator.Leads || got.Leader != nil || got.Nodes["ready"] != 2 || got.Coordinator.ZooKeeper.State == "connected" || c.Ready() != nil {
 			t.Errorf("cut off, it shows %+v", got)
 		}
 		if _, err := w.hand.Apply(w.Context(), keeper.Delete(cell.Node("n1"), keeper.AnyVersion)); err != nil {

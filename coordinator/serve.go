@@ -4,9 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"time"
 
+	"github.com/cloudname/nodee/api"
 	"github.com/cloudname/nodee/coordinator/rest"
 	"github.com/cloudname/nodee/internal/edge"
+	"github.com/cloudname/nodee/internal/keeper"
 	"github.com/cloudname/nodee/internal/prefix"
 )
 
@@ -24,18 +28,26 @@ func (c *Coordinator) serve(ctx context.Context) error {
 	if err := c.prefix.SayAddress(url); err != nil {
 		return err
 	}
-	api := edge.New(edge.Config{
+	face := edge.New(edge.Config{
 		Title: "Nodee coordinator", Version: c.cfg.Version, Token: func() string { return c.prefix.Token },
 		TokenAt: prefix.TokenFile(c.prefix.Dir) + " on the coordinator's host", RequireToken: s.HTTP.RequireToken, Hosts: edge.Hosts(s.Coordinator.Addr, s.Node.Advertise, s.HTTP.AllowedHosts),
-		Log: c.log, Metrics: c.registry,
+		Stamp: c.stamp, Log: c.log, Metrics: c.registry,
 	})
-	api.Add(rest.Routes(c)...)
+	face.Add(rest.Routes(c)...)
 	if s.HTTP.RequireToken == "never" && !edge.Loopback(s.Coordinator.Addr) {
 		c.log.Warn("whoever reaches this coordinator can run anything in the cell: it asks for no token and listens beyond the loopback", "address", s.Coordinator.Addr)
 	}
 	close(c.listening)
 	c.log.Info("the coordinator is up", "address", url, "cell", c.cell, "prefix", c.prefix.Dir, "version", c.cfg.Version)
-	return server.Serve(ctx, api)
+	return server.Serve(ctx, face)
+}
+
+// stamp has answers say since when there has been no connection to ZooKeeper: what they tell is
+// what was known then.
+func (c *Coordinator) stamp(h http.Header) {
+	if st := c.keeper.State(); st.Link != keeper.Connected && c.Ready() == nil {
+		h.Set(api.AsOfHeader, st.Since.UTC().Format(time.RFC3339))
+	}
 }
 
 // Ready tells whether everything was read once; nil: it was.

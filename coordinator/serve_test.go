@@ -134,6 +134,60 @@ func TestNotReady(t *testing.T) {
 	}
 }
 
+// Without ZooKeeper it goes on telling what it knew, and since when that may not be so any more.
+func TestAnswersThatAreOutOfDate(t *testing.T) {
+	k := memory.New().Keeper(10 * time.Second)
+	c := served(t, k)
+	if err := c.AwaitReady(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	asOf := func() string {
+		r, err := http.Get(c.Address() + "/v1/jobs")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Body.Close()
+		if r.StatusCode != http.StatusOK {
+			t.Fatalf("GET /v1/jobs: %s", r.Status)
+		}
+		return r.Header.Get(api.AsOfHeader)
+	}
+	if got := asOf(); got != "" {
+		t.Errorf("connected, an answer is as of %s", got)
+	}
+	k.Cut()
+	await := time.Now().Add(20 * time.Second)
+	for asOf() == "" && time.Now().Before(await) {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if at, err := time.Parse(time.RFC3339, asOf()); err != nil || time.Since(at) > time.Minute {
+		t.Errorf("cut off, an answer is as of %q; want a time of the last minute", asOf())
+	}
+	if code, body := c.post(t, "/v1/jobs/web.borud.fbu/stop"); code != http.StatusServiceUnavailable || !strings.Contains(body, "ZooKeeper cannot be reached") || strings.Contains(body, "cannot check") {
+		t.Errorf("a change: %d, %s", code, body)
+	}
+}
+
+// post asks for a change, with the token.
+func (c *Coordinator) post(t *testing.T, path string) (int, string) {
+	t.Helper()
+	r, err := http.NewRequest(http.MethodPost, c.Address()+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+c.prefix.Token)
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, string(body)
+}
+
 func TestWithoutServers(t *testing.T) {
 	s := settings.Default()
 	s.Prefix = t.TempDir()

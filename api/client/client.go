@@ -28,6 +28,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cloudname/nodee/api"
 	"github.com/cloudname/nodee/internal/fault"
 )
 
@@ -39,6 +40,10 @@ type Config struct {
 
 	// Hint is what an Unreachable tells a person to look at; "": what there is to say of a node.
 	Hint string
+
+	// Outdated is told since when an answer may be out of date, where it says so; nil: nobody is.
+	// It is called before the call returns, in its goroutine.
+	Outdated func(since time.Time)
 
 	// Files in PEM, for https: the authority that signed the daemon's certificate, where
 	// that is none of the host's, and the client's own certificate and key.
@@ -53,6 +58,7 @@ type Client struct {
 	token string
 	agent string
 	hint  string
+	old   func(since time.Time)
 	http  *http.Client
 }
 
@@ -77,7 +83,7 @@ func New(cfg Config) (*Client, error) {
 		u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
 		return nil, fault.New(fault.Invalid, "address", "%q is no address of a daemon: give a URL such as http://127.0.0.1:7040", cfg.Addr)
 	}
-	c := &Client{base: u.Scheme + "://" + u.Host, token: cfg.Token, agent: cfg.Agent, hint: cmp.Or(cfg.Hint, nodeHint), http: cfg.HTTP}
+	c := &Client{base: u.Scheme + "://" + u.Host, token: cfg.Token, agent: cfg.Agent, hint: cmp.Or(cfg.Hint, nodeHint), old: cfg.Outdated, http: cfg.HTTP}
 	if c.http != nil {
 		return c, nil
 	}
@@ -146,6 +152,9 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 	res, err := c.http.Do(req)
 	if err != nil {
 		return nil, c.unreachable(ctx, err)
+	}
+	if since, err := time.Parse(time.RFC3339, res.Header.Get(api.AsOfHeader)); err == nil && c.old != nil {
+		c.old(since)
 	}
 	if err := c.judge(ctx, res, r.accept); err != nil {
 		res.Body.Close()

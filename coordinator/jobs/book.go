@@ -143,7 +143,11 @@ func (b Book) read(ctx context.Context, name job.Name) (standing, error) {
 // confirm sees to it that what is read next is no older than now.
 func (b Book) confirm(ctx context.Context) error {
 	err := keeper.Confirm(ctx, b.Tree)
-	if !errors.Is(err, keeper.ErrUnknown) {
+	switch {
+	case errors.Is(err, keeper.ErrUnknown):
+	case errors.Is(err, keeper.ErrUnavailable):
+		return fmt.Errorf("what operators ask for is kept there: %w; nodee cell tells since when, and when it is back", keeper.ErrUnavailable)
+	default:
 		return err
 	}
 	// It is a write that changes nothing: what is not known of it matters to nobody.

@@ -22,7 +22,7 @@ func written[T any](ctx context.Context, w Writes, do func(context.Context, jobs
 	var none T
 	book, err := w.Book()
 	if err != nil {
-		return none, err
+		return none, fmt.Errorf("cannot write down what was asked for, nothing was changed: %w", err)
 	}
 	limited, cancel := context.WithTimeoutCause(ctx, writeLimit, errSilent)
 	defer cancel()

@@ -39,6 +39,8 @@ type Config struct {
 	RequireToken string        // the lowest access class that needs it: "read", "write" or "never"
 	Hosts        []string      // names and addresses answered beside loopback ones; ports do not count
 
+	Stamp func(http.Header) // adds what every answer is to say; nil: nothing
+
 	Log     *slog.Logger          // nil: nothing is logged
 	Metrics prometheus.Registerer // nil: nothing is registered
 }
@@ -52,6 +54,7 @@ type API struct {
 	hosts       map[string]bool
 	origins     *http.CrossOriginProtection
 	bodyTimeout time.Duration
+	stamp       func(http.Header)
 	seconds     *prometheus.HistogramVec
 	router      *mux.Router
 	huma        huma.API
@@ -70,6 +73,7 @@ func New(cfg Config) *API {
 		hosts:       hostSet(cfg.Hosts),
 		origins:     http.NewCrossOriginProtection(),
 		bodyTimeout: bodyTimeout,
+		stamp:       cfg.Stamp,
 		seconds:     newSeconds(cfg.Metrics),
 		inputs:      newInputs(),
 		// A path is what was asked for, to the letter: nobody is redirected to a cleaned one.
@@ -77,6 +81,9 @@ func New(cfg Config) *API {
 	}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
+	}
+	if a.stamp == nil {
+		a.stamp = func(http.Header) {}
 	}
 	a.router.NotFoundHandler = http.HandlerFunc(a.notFound)
 	a.router.MethodNotAllowedHandler = http.HandlerFunc(a.methodNotAllowed)
@@ -92,6 +99,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer a.rescue(ans, r)
 	ans.Header().Set("X-Content-Type-Options", "nosniff") // logs are a service's own words: never HTML
 	ans.Header().Set("Cache-Control", "no-cache")
+	a.stamp(ans.Header())
 	a.limitBody(ans, r)
 	if p := a.unexpected(r); p != nil {
 		p.write(ans)
