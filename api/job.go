@@ -34,11 +34,15 @@ const (
 	JobFailed   = "failed"   // its deployment has failed, and nothing more is changed
 	JobStopping = "stopping" // it is stopped or removed, and instances still run
 	JobStopped  = "stopped"
+
+	// JobUnreadable is that of a job whose record cannot be read: it is left alone. A list has its
+	// name and why.
+	JobUnreadable = "unreadable"
 )
 
 // JobStatus is what of a job can only be read.
 type JobStatus struct {
-	Status     string           `json:"status" enum:"running,updating,pending,failed,stopping,stopped"`
+	Status     string           `json:"status" enum:"running,updating,pending,failed,stopping,stopped,unreadable"`
 	Desired    int              `json:"desired" doc:"How many instances there should be; of a system job one for each node that matches"`
 	Running    int              `json:"running" doc:"How many instances run somewhere"`
 	Healthy    int              `json:"healthy" doc:"How many run and are not unhealthy"`

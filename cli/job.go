@@ -70,6 +70,10 @@ func jobRows(jobs []api.JobEntry, now time.Time) [][]string {
 	var rows [][]string
 	for _, j := range jobs {
 		s := j.Status
+		if s.Status == api.JobUnreadable {
+			rows = append(rows, []string{j.Name.String(), "", s.Status, "", fmt.Sprint(s.Running), fmt.Sprint(s.Healthy), "", "", shortText(s.Why, whyWidth)})
+			continue
+		}
 		rows = append(rows, []string{
 			j.Name.String(), string(j.Type), s.Status, fmt.Sprint(s.Desired), fmt.Sprint(s.Running), fmt.Sprint(s.Healthy),
 			fmt.Sprint(j.Version), ago(s.At, now), shortText(s.Why, whyWidth),

@@ -99,7 +99,7 @@ to its end.`,
 	cmd.RunE = a.endJob(&waits, &yes, "Stop", func(ctx context.Context, c *client.Client, got client.Answer[api.Job]) error {
 		j := got.Value
 		return a.settle(ctx, c, j.Name, &waits, func(ctx context.Context) (client.Answer[api.Job], error) {
-			return c.StopJob(ctx, j.Name, client.JobChange{Match: &j.Version})
+			return c.StopJob(ctx, j.Name, client.JobChange{Match: seen(j)})
 		})
 	})
 	registerEnd(cmd, &waits, &yes)
@@ -137,6 +137,10 @@ func (a *app) endJob(waits *waitFlags, yes *bool, question string, do func(conte
 		}
 		return a.withJob(func(ctx context.Context, c *client.Client, name job.Name) error {
 			got, err := c.Job(ctx, name)
+			if isUnreadable(err) {
+				fmt.Fprintf(a.Err, "%s\n", printable(errorText(err)))
+				got.Value.Name, err = name, nil
+			}
 			if err != nil {
 				return err
 			}
@@ -150,9 +154,20 @@ func (a *app) endJob(waits *waitFlags, yes *bool, question string, do func(conte
 	}
 }
 
+// seen is the version that was shown to who asks; nil: none could be.
+func seen(j api.Job) *int {
+	if j.Version == 0 {
+		return nil
+	}
+	return &j.Version
+}
+
 // askToEnd shows what would end, and asks.
 func (a *app) askToEnd(ctx context.Context, c *client.Client, name job.Name, question string) error {
 	where, err := c.Placements(ctx, name)
+	if isUnreadable(err) {
+		return a.ask(ctx, fmt.Sprintf("%s %s?", question, name))
+	}
 	if err != nil {
 		return err
 	}
@@ -169,7 +184,7 @@ const noted = time.Second
 func (a *app) removeJob(ctx context.Context, c *client.Client, got client.Answer[api.Job], waits *waitFlags) error {
 	j := got.Value
 	removed := func() error { return a.say("%s is removed\n", j.Name) }
-	err := c.RemoveJob(ctx, j.Name, client.JobChange{Match: &j.Version, Wait: client.Wait(noted)})
+	err := c.RemoveJob(ctx, j.Name, client.JobChange{Match: seen(j), Wait: client.Wait(noted)})
 	switch {
 	case err == nil:
 		return removed()

@@ -96,6 +96,9 @@ func (a *app) jobRun() *cobra.Command {
 // change makes it a conflict.
 func (a *app) runJob(ctx context.Context, c *client.Client, j job.Job, yes bool, waits *waitFlags) error {
 	plan, err := c.PlanJob(ctx, j)
+	if isUnreadable(err) {
+		return a.replaceJob(ctx, c, j, yes, waits, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -110,19 +113,43 @@ func (a *app) runJob(ctx context.Context, c *client.Client, j job.Job, yes bool,
 	if p.ChangesNothing {
 		return a.settle(ctx, c, j.Name, waits, func(ctx context.Context) (client.Answer[api.Job], error) { return c.Job(ctx, j.Name) })
 	}
-	if !yes {
-		err := a.ask(ctx, fmt.Sprintf("Submit %s?", j.Name))
-		if errors.Is(err, errNobody) {
-			return usage("nothing was changed: %w; --yes submits the job without asking, and nodee job plan only shows what it would do", err)
-		}
-		if err != nil {
-			return err
-		}
+	if err := a.askToSubmit(ctx, j.Name, yes); err != nil {
+		return err
 	}
 	return a.settle(ctx, c, j.Name, waits, func(ctx context.Context) (client.Answer[api.Job], error) {
 		got, err := c.PutJob(ctx, j, client.JobChange{Match: &p.Version})
 		return got, outdated(j.Name, p.Version, err)
 	})
+}
+
+// replaceJob submits a job in the place of one whose record cannot be read, and of which nobody can
+// tell what would change. The coordinator refuses that where a newer one can read it.
+func (a *app) replaceJob(ctx context.Context, c *client.Client, j job.Job, yes bool, waits *waitFlags, why error) error {
+	fmt.Fprintf(a.Err, "%s\n", printable(errorText(why)))
+	if err := a.askToSubmit(ctx, j.Name, yes); err != nil {
+		return err
+	}
+	return a.settle(ctx, c, j.Name, waits, func(ctx context.Context) (client.Answer[api.Job], error) {
+		return c.PutJob(ctx, j, client.JobChange{})
+	})
+}
+
+// isUnreadable tells whether there is a job whose record cannot be read.
+func isUnreadable(err error) bool {
+	p, ok := errors.AsType[*client.Problem](err)
+	return ok && p.Slug() == "unreadable-job"
+}
+
+// askToSubmit asks, where that is not answered already.
+func (a *app) askToSubmit(ctx context.Context, name job.Name, yes bool) error {
+	if yes {
+		return nil
+	}
+	err := a.ask(ctx, fmt.Sprintf("Submit %s?", name))
+	if errors.Is(err, errNobody) {
+		return usage("nothing was changed: %w; --yes submits the job without asking, and nodee job plan only shows what it would do", err)
+	}
+	return err
 }
 
 // outdated explains that a plan does not hold any more.

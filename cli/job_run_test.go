@@ -88,6 +88,12 @@ func done(revision int) *api.DeploymentBrief {
 
 func (s *stage) run(t *testing.T, args ...string) (code int, out, errs string) {
 	t.Helper()
+	return s.runAt(t, s.ServeHTTP, args...)
+}
+
+// runAt is run where handler answers.
+func (s *stage) runAt(t *testing.T, handler http.HandlerFunc, args ...string) (code int, out, errs string) {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "web.json")
 	if err := os.WriteFile(file, []byte(webFile), 0o600); err != nil {
 		t.Fatal(err)
@@ -95,7 +101,7 @@ func (s *stage) run(t *testing.T, args ...string) (code int, out, errs string) {
 	for i, arg := range args {
 		args[i] = strings.ReplaceAll(arg, "FILE", file)
 	}
-	return atCell(t, s.ServeHTTP, args...)
+	return atCell(t, handler, args...)
 }
 
 var twoStarts = api.JobPlan{Version: 3, Changes: []api.PlanChange{
@@ -133,6 +139,30 @@ func TestNothingIsSubmittedTwice(t *testing.T) {
 	want := "web.borud.fbu says this already (version 3): nothing would change\nweb.borud.fbu is running: 2 of 2 running, 2 healthy (version 3)\n"
 	if code != 0 || out != want || len(s.asked) > 0 {
 		t.Errorf("exit code %d, output %q; written was %q", code, out, s.asked)
+	}
+}
+
+// A job whose record is damaged can be put again, and ended: there is no version that it would have to be at.
+func TestAJobThatCannotBeRead(t *testing.T) {
+	for args, want := range map[string]string{"job run FILE --yes": "PUT", "job stop web.borud.fbu --yes": "POST /stop", "job remove web.borud.fbu --yes": "DELETE"} {
+		s := &stage{jobs: []func() (int, any){as(t, 7, 2, api.JobRunning, done(7))}}
+		unread := true
+		code, _, errs := s.runAt(t, func(w http.ResponseWriter, r *http.Request) {
+			if unread = unread && (r.Method == "GET" || strings.HasSuffix(r.URL.Path, "/plan")); unread {
+				problem(w, 409, "unreadable-job", nil)
+				return
+			}
+			s.ServeHTTP(w, r)
+		}, strings.Fields(args+" --no-wait")...)
+		if code != 0 || !strings.Contains(errs, "cannot do it: unreadable-job\n") || strings.Join(s.asked, ", ") != want {
+			t.Errorf("%s: exit code %d, errors %q; written was %q, want %q", args, code, errs, s.asked, want)
+		}
+	}
+	code, out, errs := atCell(t, func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, 200, "application/json", `{"jobs":[{"name":"g.b.c","type":"","count":0,"status":{"status":"unreadable","running":2,"healthy":1,"at":"0001-01-01T00:00:00Z","why":"it is garbage"}}]}`)
+	}, "job", "list")
+	if code != 0 || !strings.Contains(out, "g.b.c   -      unreadable   -         2         1         -         -         it is garbage\n") {
+		t.Errorf("exit code %d, output %q, errors %q", code, out, errs)
 	}
 }
 

@@ -22,7 +22,7 @@ func noJob(name job.Name) error {
 }
 
 // mending is what to do about a record that cannot be read.
-const mending = "a coordinator of the version that has written it can; if it is damaged, put the job again, or remove it"
+const mending = "its instances are left as they are; a coordinator of the version that has written it can read it; if it is damaged, nodee job run with its file mends it, and nodee job remove ends it"
 
 // view has the loop look something up, once everything was read: before, nobody knows what there
 // is not.
@@ -56,7 +56,10 @@ func (c *Coordinator) Jobs() []api.Job {
 	out := []api.Job{}
 	_, _ = view(c, func(now time.Time) (struct{}, error) { // before everything was read there are none to show
 		for _, name := range c.loop.cell.Jobs() {
-			if v, ok := c.loop.cell.Summary(name, now); ok && v.Record != nil {
+			switch v, ok := c.loop.cell.Summary(name, now); {
+			case ok && v.Record == nil:
+				out = append(out, unreadable(v))
+			case ok:
 				out = append(out, jobOf(v))
 			}
 		}
@@ -74,6 +77,14 @@ func (c *Coordinator) JobsChanged() <-chan struct{} { return c.loop.shown.Change
 // Job returns a job.
 func (c *Coordinator) Job(name job.Name) (api.Job, error) {
 	return ofJob(c, name, func(v plan.JobView, _ time.Time) (api.Job, error) { return jobOf(v), nil })
+}
+
+// unreadable is a job that there is no more to tell of than its name, what runs, and why.
+func unreadable(v plan.JobView) api.Job {
+	return api.Job{
+		Job:    job.Job{Name: v.Name, Constraints: []job.Constraint{}, Spread: []job.Spread{}},
+		Status: api.JobStatus{Status: api.JobUnreadable, Running: v.Running, Healthy: v.Healthy, Why: v.Why + "; " + mending},
+	}
 }
 
 func jobOf(v plan.JobView) api.Job {

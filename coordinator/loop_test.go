@@ -4,12 +4,15 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/cloudname/nodee/api"
 	"github.com/cloudname/nodee/coordinator/jobs"
+	"github.com/cloudname/nodee/internal/fault"
 	"github.com/cloudname/nodee/internal/keeper"
 	"github.com/cloudname/nodee/job"
 	"github.com/cloudname/nodee/zkschema"
@@ -120,6 +123,42 @@ func TestCutOff(t *testing.T) {
 		time.Sleep(time.Minute)
 		if got := w.assignments(); len(got["n2"]) != 2 {
 			t.Errorf("the node is lost, and the assignments are %v\n%s", got, c.log)
+		}
+	})
+}
+
+// damaged is what a hand in ZooKeeper may leave of a record.
+type damaged struct{}
+
+func (damaged) Encode() ([]byte, error) { return []byte("garbage{"), nil }
+
+// A job that cannot be read is in the list, with why and what to do, and runs on; put again it is well.
+func TestAJobThatCannotBeRead(t *testing.T) {
+	inMemory(t, func(w *world) {
+		c := w.coordinator("c1")
+		w.node("n1", "n2")
+		w.job(2, "one")
+		time.Sleep(time.Second)
+		w.report()
+		time.Sleep(5 * time.Second)
+		before := w.assignments()
+		name := job.Name{Service: "web", User: "borud", Cell: "fbu"}
+		w.put(cell.Job(name), damaged{})
+		time.Sleep(time.Second)
+		all := c.Jobs()
+		if len(all) != 1 || all[0].Name != name || all[0].Status.Status != api.JobUnreadable || all[0].Status.Running != 2 || !strings.Contains(all[0].Status.Why, "nodee job run with its file mends it") {
+			t.Errorf("the jobs are %+v; want that one, with why", all)
+		}
+		if _, err := c.Job(name); fault.SlugOf(err) != "unreadable-job" || !strings.Contains(err.Error(), "its instances are left as they are") {
+			t.Errorf("Job = %v", err)
+		}
+		if got := w.assignments(); !reflect.DeepEqual(got, before) {
+			t.Errorf("the assignments are %v; want what they were: %v", got, before)
+		}
+		w.job(2, "one")
+		time.Sleep(time.Second)
+		if j, err := c.Job(name); err != nil || j.Status.Running != 2 || !reflect.DeepEqual(w.assignments(), before) {
+			t.Errorf("put again, it is %+v, %v, and the assignments %v; want nothing changed", j.Status, err, w.assignments())
 		}
 	})
 }

@@ -40,7 +40,7 @@ func (c *Cell) Try(j job.Job, now time.Time) (Outcome, error) {
 	e := c.jobs[j.Name]
 	if e != nil && (e.unread != nil || e.undeployed != nil) {
 		_, why := e.status(JobView{})
-		return Outcome{}, fault.New(fault.Conflict, "unreadable-job", "cannot plan for the job %s: what stands of it is left alone: %s", j.Name, why)
+		return Outcome{}, fault.New(fault.Conflict, "unreadable-job", "cannot plan for the job %s, whose instances are left as they are: %s; putting it mends a record that is damaged", j.Name, why)
 	}
 	p := c.begin(now, Dirty)
 	p.gather()

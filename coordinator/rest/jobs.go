@@ -138,7 +138,7 @@ func (f jobFace) list(ctx context.Context, in *listIn) (*edge.List[api.JobList],
 		out := api.JobList{Jobs: []api.JobEntry{}}
 		for _, j := range f.Jobs() {
 			entry := api.JobEntry{Job: shown(ctx, j)}
-			if in.View == "full" {
+			if in.View == "full" && j.Status.Status != api.JobUnreadable {
 				entry.Spec = &entry.Job.Spec
 			}
 			out.Jobs = append(out.Jobs, entry)
