@@ -50,7 +50,7 @@ type Coordinator struct {
 	mirror    *mirror.Mirror
 	ring      *history.Ring
 	loop      *loop
-	current   current
+	current   keeper.Current
 	resolver  *discovery.Resolver
 	registry  *prometheus.Registry
 	metrics   *metrics

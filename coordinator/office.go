@@ -18,8 +18,8 @@ import (
 // coordinator stands for office.
 func (c *Coordinator) under(ctx context.Context, s keeper.Session) error {
 	defer s.Close() // nothing of a coordinator's is to outlive it
-	c.current.set(s)
-	defer c.current.set(nil)
+	c.current.Set(s)
+	defer c.current.Set(nil)
 	g := group.New(ctx)
 	g.Go("mirror", func(ctx context.Context) error { return c.mirror.Run(ctx, s) })
 	g.Go("office", func(ctx context.Context) error {

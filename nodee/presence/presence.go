@@ -108,7 +108,7 @@ const (
 type Presence struct {
 	cfg     Config
 	changed change.Counter // of State and of Obstacle
-	current current
+	current keeper.Current
 
 	mu        sync.Mutex
 	taken     string // the holder of our name; "" nobody else
@@ -160,8 +160,8 @@ func (p *Presence) under(ctx context.Context, s keeper.Session) (err error) {
 			p.failed(err.Error())
 		}
 	}()
-	p.current.set(s)
-	defer p.current.set(nil)
+	p.current.Set(s)
+	defer p.current.Set(nil)
 	defer p.noObstacles() // nobody knows without a session
 	defer p.farewell(ctx, s)
 	memory, err := p.cfg.Remember.Memory()

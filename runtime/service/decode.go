@@ -15,9 +15,6 @@ const (
 	YAML = document.YAML
 )
 
-// FormatOf tells the format of a file by its name.
-func FormatOf(name string) (Format, error) { return document.FormatOf(name) }
-
 // Decode reads a spec, fills in the defaults and checks all that can be checked without
 // looking at a host. The error is fault.Malformed when data is not of the format at all;
 // otherwise fault.Invalid with every fault, each location behind prefix ("body.").
