@@ -43,7 +43,7 @@ func match(name job.Name, s standing, want *int) error {
 }
 
 // next completes the record that is to take the place of what stands: its number, its spec's
-// digest, and, where the wish does not name one, the revision. That is a new one where instances
+// digest, since when it is this job, and, where the wish does not name one, the revision. That is a new one where instances
 // would be something else, or are to be made anew, or are started again after a stop, since what
 // has come of them before says nothing now; or are another job's: one that was removed has nothing
 // to do with the next one.
@@ -59,7 +59,10 @@ func next(s standing, r zkschema.Job) (_ zkschema.Job, spec []byte, err error) {
 	if s.record != nil {
 		r.Job.Version = max(r.Job.Version, s.record.Job.Version+1)
 	}
-	r.Spec = digest
+	r.Spec, r.Born = digest, r.Job.Version
+	if s.exists() {
+		r.Born = s.record.Born
+	}
 	switch {
 	case r.Revision != 0:
 	case s.exists() && s.record.Spec == digest && !anew(r) && (r.Job.Stopped || !s.record.Job.Stopped):

@@ -44,7 +44,7 @@ func TestTheNextRecord(t *testing.T) {
 	wider, other := base, base
 	wider.Count, other.Spec.Command = 5, "/bin/other"
 	first, _, err := next(standing{}, zkschema.Job{Job: base, Change: changePut})
-	if err != nil || first.Job.Version != 1 || first.Revision != 1 || first.Spec == "" {
+	if err != nil || first.Job.Version != 1 || first.Revision != 1 || first.Born != 1 || first.Spec == "" {
 		t.Fatalf("the first is %+v, %v", first, err)
 	}
 	first.Job.Version, first.Revision = 7, 4
@@ -68,8 +68,12 @@ func TestTheNextRecord(t *testing.T) {
 		"numbers go on where only versions are left":        {standing{numbers: []int{3, 9}}, zkschema.Job{Job: base, Change: changePut}, 10, 10},
 	} {
 		got, _, err := next(tt.s, tt.r)
-		if err != nil || got.Job.Version != tt.version || got.Revision != tt.revision {
-			t.Errorf("%s: version %d, revision %d, %v; want %d, %d", name, got.Job.Version, got.Revision, err, tt.version, tt.revision)
+		born := 1
+		if !tt.s.exists() {
+			born = tt.version
+		}
+		if err != nil || got.Job.Version != tt.version || got.Revision != tt.revision || got.Born != born {
+			t.Errorf("%s: version %d, revision %d, born %d, %v; want %d, %d, %d", name, got.Job.Version, got.Revision, got.Born, err, tt.version, tt.revision, born)
 		}
 	}
 }

@@ -78,7 +78,9 @@ func (e *entry) rollout(now time.Time) (d zkschema.Deployment, begins bool) {
 	}
 	d = zkschema.Deployment{Job: e.name.String(), Revision: r.Revision, Status: zkschema.DeploymentRunning, StartedAt: now}
 	if was := e.deployment; was != nil {
-		d.Stable, d.StableSpec = was.Stable, was.StableSpec
+		if was.Stable >= r.Born { // what a removed job of that name was is nothing to go back to
+			d.Stable, d.StableSpec = was.Stable, was.StableSpec
+		}
 		if r.Change == revertChange && r.Why != "" {
 			d.Reverts = was.Revision
 		}

@@ -131,7 +131,7 @@ func (w *world) write(d Decision, only func() bool) {
 			j := w.jobs[r.Job].Job
 			j.Spec = old.Job.Spec
 			j.Version++
-			w.keep(zkschema.Job{Schema: 1, Job: j, Spec: old.Spec, Revision: old.Revision, Change: "revert", Why: r.Why, At: w.now})
+			w.keep(zkschema.Job{Schema: 1, Job: j, Spec: old.Spec, Revision: old.Revision, Born: w.jobs[r.Job].Born, Change: "revert", Why: r.Why, At: w.now})
 		}
 	}
 	for _, f := range d.Forget {
@@ -172,7 +172,10 @@ func (w *world) change(j job.Job, change, why string) {
 		w.t.Fatal(err)
 	}
 	r := zkschema.Job{Schema: 1, Job: j, Spec: digest, Revision: was.Revision, Change: change, Why: why, At: w.now}
-	if !there || digest != was.Spec || change == "restart" {
+	if r.Born = was.Born; !there || was.Removed {
+		r.Born = j.Version
+	}
+	if !there || was.Removed || digest != was.Spec || change == "restart" {
 		r.Revision = j.Version
 	}
 	w.keep(r)
