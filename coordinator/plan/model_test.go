@@ -27,6 +27,7 @@ type model struct {
 type modelUnit struct {
 	owner      string
 	generation int64
+	ill        bool
 	state      service.State
 	until      time.Time // the state changes then
 	started    *time.Time
@@ -49,7 +50,11 @@ func (m *model) report() zkschema.Report {
 	r := zkschema.Report{Node: m.name, Incarnation: m.session, Assignment: m.applied, Units: slices.Clone(m.local), Refused: m.refused}
 	for _, name := range slices.Sorted(maps.Keys(m.units)) {
 		u := m.units[name]
-		r.Units = append(r.Units, zkschema.Unit{Kind: "service", Name: name, Owner: u.owner, State: u.state, Generation: u.generation, StartedAt: u.started})
+		said := zkschema.Unit{Kind: "service", Name: name, Owner: u.owner, State: u.state, Generation: u.generation, StartedAt: u.started}
+		if healthy := !u.ill; u.ill {
+			said.Healthy = &healthy
+		}
+		r.Units = append(r.Units, said)
 	}
 	for artifact, at := range m.fetching {
 		if at.IsZero() {
@@ -67,6 +72,7 @@ func (w *world) live(m *model) {
 		return
 	}
 	for name, u := range m.units {
+		u.ill = w.ill[name]
 		if u.until.IsZero() || w.now.Before(u.until) {
 			continue
 		}

@@ -38,15 +38,17 @@ func (p *planner) updateJob(e *entry) {
 	ended := p.stamp()
 	if d.Status == zkschema.DeploymentFailed {
 		p.askFor(e, false)
-		p.revert(e, d)
+		if !p.revert(e, d) {
+			p.heal(e, d)
+		}
 		return
 	}
 	if d.Status == zkschema.DeploymentDone && len(e.behind) == 0 {
 		p.askFor(e, false)
 		return
 	}
-	instances := p.instancesOf(e, d.Status)
-	step := rollout.Plan(p.now, e.record.Job.Update, instances)
+	instances := p.instancesOf(e, d)
+	step := rollout.Plan(p.now, e.record.Job.Update, d.Stable == d.Revision, instances)
 	was, tried := d.Status, len(instances) > 0 || len(e.behind) == 0 // not when all nodes of a system job are away
 	switch {
 	case step.Failed != "":
@@ -92,15 +94,36 @@ func (e *entry) rollout(now time.Time) (d zkschema.Deployment, begins bool) {
 // it was the coordinator that asked for it.
 const revertChange = "revert"
 
-// revert asks for the stable revision back. A revert that fails is not reverted in its turn.
-func (p *planner) revert(e *entry, d zkschema.Deployment) {
+// heal ends a deployment that has failed, and whose instances have all become what the job says
+// since: nothing is wrong with the job any more, and the revision is one to go back to.
+func (p *planner) heal(e *entry, d zkschema.Deployment) {
+	d.Status = zkschema.DeploymentRunning
+	instances := p.instancesOf(e, d)
+	for n := range instances {
+		instances[n].Since, instances[n].Failed = time.Time{}, ""
+	}
+	step := rollout.Plan(p.now, e.record.Job.Update, false, instances)
+	if step.Done && len(instances) > 0 && len(p.pending[e.name].Nodes) == 0 {
+		ended := p.stamp()
+		d.Status, d.Why, d.Stable, d.StableSpec, d.EndedAt = zkschema.DeploymentDone, "", d.Revision, e.record.Spec, &ended
+		p.out.Deployments = append(p.out.Deployments, Deployment{e.name, e.deployed, d})
+	}
+	if !step.Next.IsZero() {
+		p.due.jobs[e] = sooner(p.due.jobs[e], step.Next)
+	}
+}
+
+// revert asks for the stable revision back, and tells whether it does. A revert that fails is not
+// reverted in its turn.
+func (p *planner) revert(e *entry, d zkschema.Deployment) bool {
 	if !e.record.Job.Update.AutoRevert || d.Stable == 0 || d.Stable == d.Revision || d.Reverts != 0 {
-		return
+		return false
 	}
 	p.out.Reverts = append(p.out.Reverts, Revert{
 		Job: e.name, Base: e.version, Version: e.record.Job.Version, To: d.Stable, Failed: d.Revision,
 		Why: "the update to version " + whole(int64(d.Revision)) + " failed: " + d.Why,
 	})
+	return true
 }
 
 // halted tells whether nothing more is changed to the job's revision.
@@ -111,9 +134,14 @@ func (e *entry) halted() bool {
 
 // instancesOf lists the instances that the job should have, as the rollout sees them: by number,
 // those of a system job as far as their nodes are there.
-func (p *planner) instancesOf(e *entry, status zkschema.DeploymentStatus) (out []rollout.Instance) {
+func (p *planner) instancesOf(e *entry, d zkschema.Deployment) (out []rollout.Instance) {
+	running := d.Status == zkschema.DeploymentRunning
 	add := func(i *instance) {
-		if state, counts := p.stateOf(i); counts && (status == zkschema.DeploymentRunning || p.lately(i, &state)) {
+		state, counts := p.stateOf(i)
+		if state.Current && state.Since.Before(d.StartedAt) && !state.Since.IsZero() {
+			state.Since = d.StartedAt // what it had before is not this one's doing
+		}
+		if counts && (running || p.lately(i, &state)) {
 			out = append(out, state)
 		}
 	}
@@ -136,7 +164,7 @@ func (p *planner) instancesOf(e *entry, status zkschema.DeploymentStatus) (out [
 	for _, i := range p.starts[e] {
 		add(i)
 	}
-	if missing > len(p.starts[e]) && status == zkschema.DeploymentRunning {
+	if missing > len(p.starts[e]) && running {
 		out = append(out, rollout.Instance{Nowhere: true}) // one says as much as a million
 	}
 	return out

@@ -30,8 +30,9 @@ type world struct {
 	deployments map[job.Name]zkschema.Deployment
 	deployed    map[job.Name]int32
 	policies    map[string]zkschema.Policy
-	broken      map[int64]bool // revisions that fail
-	sick        map[int64]bool // revisions that never become healthy
+	broken      map[int64]bool  // revisions that fail
+	sick        map[int64]bool  // revisions that never become healthy
+	ill         map[string]bool // instances that run and are not healthy
 	startTime   time.Duration
 	drainTime   time.Duration
 	fetchTime   time.Duration

@@ -23,7 +23,7 @@ type Instance struct {
 	Held    bool // nothing can be done to it now: its node is away, is not written to, or it waits for another one
 
 	Healthy time.Time // since when it has been healthy; zero: it is not
-	Since   time.Time // from when healthy_deadline counts: until it is healthy, or until its artifact is there; zero: it does not count
+	Since   time.Time // from when healthy_deadline counts, not before the update began: until it is healthy, or until its artifact is there; zero: it does not count
 	Ready   bool      // not current: the new artifact is there, or need not be
 	Failed  string    // current: why it will not become healthy; not current: why the artifact is not there yet
 }
@@ -42,36 +42,64 @@ type Step struct {
 // Changed first is what does nothing for anyone. A healthy one is changed only while fewer than
 // max_parallel are in flight or not healthy yet, whichever revision these are of: who was made
 // unhealthy by an update before this one still counts.
-func Plan(now time.Time, u job.Update, instances []Instance) Step {
-	step := Step{Done: true}
-	var healthy, unhealthy []int32 // that can be changed
-	down := 0                      // not current, not healthy, and not beyond reach
+//
+// One that is overdue makes the update fail at once, unless it goes back to a revision that was all
+// right: that one may be ill by nobody's doing. It fails when it can take nothing more back; till
+// then what is overdue counts as down, and keeps no other one that is unhealthy from its turn.
+func Plan(now time.Time, u job.Update, goesBack bool, instances []Instance) Step {
+	step, t := Step{Done: true}, tally{}
+	failed := ""
 	for _, i := range instances {
 		why, until := overdue(now, u, i)
-		if why != "" {
-			return Step{Failed: why}
+		if failed = cmp.Or(failed, why); failed != "" && !goesBack {
+			return Step{Failed: failed}
 		}
-		step.lookAt(until)
+		if why == "" {
+			step.lookAt(until)
+		}
 		switch {
 		case i.Current && settled(now, u, i):
 			continue
+		case i.Current && why != "":
+			t.down++
 		case i.Current:
 			step.InFlight++
 			step.lookAt(settlesAt(u, i))
-		case i.Nowhere || i.Held:
-		case !i.Healthy.IsZero() && i.Ready:
-			healthy = append(healthy, i.Number)
-		case i.Healthy.IsZero():
-			if down++; i.Ready {
-				unhealthy = append(unhealthy, i.Number)
-			}
+		case !i.Nowhere && !i.Held:
+			t.add(i, why != "")
 		}
 		step.Done = false
 	}
 	step.Change = slices.Concat(
-		first(unhealthy, u.MaxParallel-step.InFlight),
-		first(healthy, u.MaxParallel-step.InFlight-down))
+		first(t.unhealthy, u.MaxParallel-step.InFlight),
+		first(t.healthy, u.MaxParallel-step.InFlight-t.down))
+	if failed != "" && step.InFlight+t.fetch+len(step.Change) == 0 {
+		return Step{Failed: failed}
+	}
 	return step
+}
+
+// tally is what there is to change.
+type tally struct {
+	healthy, unhealthy []int32 // that can be changed
+	fetch              int     // how many cannot be yet, and are waited for
+	down               int     // how many are not healthy, and not in flight nor beyond reach
+}
+
+// add counts an instance that is not current, and not beyond reach.
+func (t *tally) add(i Instance, overdue bool) {
+	if i.Healthy.IsZero() {
+		t.down++
+	}
+	switch {
+	case !i.Ready && !overdue:
+		t.fetch++
+	case !i.Ready:
+	case i.Healthy.IsZero():
+		t.unhealthy = append(t.unhealthy, i.Number)
+	default:
+		t.healthy = append(t.healthy, i.Number)
+	}
 }
 
 // first returns at most n of the numbers.

@@ -51,9 +51,38 @@ func TestPlan(t *testing.T) {
 		for n := range c.instances {
 			c.instances[n].Number = int32(n)
 		}
-		got := Plan(noon, update, c.instances)
+		got := Plan(noon, update, false, c.instances)
 		if !strings.HasPrefix(got.Failed, c.want.Failed) || (got.Failed == "") != (c.want.Failed == "") || got.Done != c.want.Done ||
 			got.InFlight != c.want.InFlight || !slices.Equal(got.Change, c.want.Change) || !got.Next.Equal(c.want.Next) {
+			t.Errorf("%s:\n got %+v\nwant %+v", c.sentence, got, c.want)
+		}
+	}
+}
+
+// What an update that goes back finds ill does not keep it from taking back what is to be.
+func TestGoingBack(t *testing.T) {
+	ill := Instance{Current: true, Since: ago(60)}
+	crashed := Instance{Current: true, Since: ago(1), Failed: "no such file"}
+	old := Instance{Ready: true, Healthy: ago(1000)}
+	bad := Instance{Ready: true}
+	for _, c := range []struct {
+		sentence  string
+		instances []Instance
+		want      Step
+	}{
+		{"what the bad version has reached goes back, whoever else is ill", []Instance{ill, crashed, bad, bad, bad}, Step{Change: []int32{2, 3}}},
+		{"and also while another one is on its way", []Instance{ill, {Current: true, Since: ago(1)}, bad, bad}, Step{InFlight: 1, Change: []int32{2}, Next: in(59)}},
+		{"who is ill counts as down for those that are healthy", []Instance{ill, old, old}, Step{Change: []int32{1}}},
+		{"who fetches what it needs is waited for", []Instance{ill, crashed, {Since: ago(1)}}, Step{Next: in(59)}},
+		{"when nothing more can be taken back it has failed", []Instance{ill, crashed, old}, Step{Failed: "instance 0 was not healthy for 10s within 1m"}},
+		{"also for an artifact that does not come", []Instance{{Since: ago(60), Failed: "digest differs"}}, Step{Failed: "the artifact for instance 0 was not there within 1m: digest differs"}},
+		{"who has time yet is waited for", []Instance{{Current: true, Since: ago(59)}, crashed}, Step{InFlight: 1, Next: in(1)}},
+	} {
+		for n := range c.instances {
+			c.instances[n].Number = int32(n)
+		}
+		got := Plan(noon, update, true, c.instances)
+		if got.Failed != c.want.Failed || got.Done || got.InFlight != c.want.InFlight || !slices.Equal(got.Change, c.want.Change) || !got.Next.Equal(c.want.Next) {
 			t.Errorf("%s:\n got %+v\nwant %+v", c.sentence, got, c.want)
 		}
 	}
