@@ -75,12 +75,7 @@ func (n *node) become(told Node) {
 // free is what others have left; less than nothing on a node that has more than it can hold.
 func (n *node) free() amounts { return n.capacity.minus(n.used) }
 
-// room tells whether one more instance of e fits.
-func (n *node) room(e *entry) bool {
-	return n.fits(e) && !n.hasOwn(e)
-}
-
-// fits is room as far as it goes by what others use.
+// fits tells whether there is room for one more instance of e, whichever it is.
 func (n *node) fits(e *entry) bool {
 	return len(n.units) < n.Units && n.used.plus(e.need).within(n.capacity) && n.takenPort(e) == 0
 }
@@ -95,15 +90,12 @@ func (n *node) takenPort(e *entry) int {
 	return 0
 }
 
-// hasOwn tells whether one of e's instances would meet a service of the node's own. Such a node
-// is given none of them: which number goes where is then nothing that anyone has to think about.
-func (n *node) hasOwn(e *entry) bool {
-	for _, c := range n.Local {
-		if job.NameOf(c) == e.Name && (e.Type == job.System || int(c.Instance) < e.Count) {
-			return true
-		}
-	}
-	return false
+// hasOwn tells whether an instance of e would meet a service of the node's own. Of a system job any
+// of that name is in the way: the node has no number before it has an instance.
+func (n *node) hasOwn(e *entry, number int32) bool {
+	return slices.ContainsFunc(n.Local, func(c service.Coordinate) bool {
+		return (c.Instance == number || e.Type == job.System) && job.NameOf(c) == e.Name
+	})
 }
 
 // over tells whether the node has more than it can hold.

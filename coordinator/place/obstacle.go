@@ -62,8 +62,9 @@ func rounded(n int64) int64 {
 	return n / unit * unit
 }
 
-// obstacles adds all that is in the way on the node of a slot, what is the hardest to change first.
-func obstacles(n *node, slot int32, e *entry, out []obstacle) []obstacle {
+// obstacles adds all that is in the way of an instance on the node of a slot, what is the hardest
+// to change first.
+func obstacles(n *node, slot int32, e *entry, number int32, out []obstacle) []obstacle {
 	out = append(out, e.filter.obstacles(slot)...)
 	if n.State != Ready {
 		out = append(out, obstacle{key: Key(n.State)})
@@ -81,7 +82,7 @@ func obstacles(n *node, slot int32, e *entry, out []obstacle) []obstacle {
 	if taken := n.takenPort(e); taken != 0 {
 		out = append(out, obstacle{key: port, port: taken})
 	}
-	if n.hasOwn(e) {
+	if n.hasOwn(e, number) {
 		out = append(out, obstacle{key: conflict})
 	}
 	return out

@@ -195,6 +195,41 @@ func TestFilters(t *testing.T) {
 	}
 }
 
+// A service of a node's own keeps the one instance of its name from there, and nobody else.
+func TestServicesOfANodesOwn(t *testing.T) {
+	n1, n2, n3 := withLabel(aNode("n1"), "rack", "r1"), withLabel(aNode("n2"), "rack", "r1"), withLabel(aNode("n3"), "rack", "r2")
+	n1.Local = []service.Coordinate{instance(0, "web"), instance(1, "web")}
+	n2.Local = []service.Coordinate{instance(1, "web"), instance(7, "other")}
+	for _, spread := range []string{"", `"spread":[{"attribute":"label.rack"}],`} {
+		s := begin(t, n1, n2, n3)
+		s.job("web", spread+`"count":12`)
+		s.settle()
+		if spread == "" {
+			s.expect("counts", s.counts(), "n1:4 n2:4 n3:4")
+		}
+		for number, not := range map[int32]string{0: "n1", 1: "n1 n2"} {
+			if on := s.on(instance(number, "web")); on == "" || strings.Contains(not, on) {
+				t.Errorf("instance %d is on %q (spread %q)", number, on, spread)
+			}
+		}
+	}
+	n3.Units = 0
+	s := begin(t, n1, n2, n3)
+	s.job("web", `"count":4`)
+	s.expect("one has nowhere to go, and is in nobody's way", s.settle(), `
+start 0.web.u.c to n2: it is on no node
+start 2.web.u.c to n1: it is on no node
+start 3.web.u.c to n1: it is on no node
+pending web.u.c instances [1]: 2 nodes: a service of its own by that name; 1 node: as many instances as it may have (at most 0); nearest: n1, if its own service of that name were removed
+`)
+	s.Set(instance(2, "web"), "n2")
+	s.in(Drained, n2)
+	s.expect("nor in the way of those that leave", s.settle(), `
+move 2.web.u.c from n2 to n1: n2 is drained
+pending web.u.c instances [1] stuck [0]: 1 node: a service of its own by that name; 1 node: as many instances as it may have (at most 0); 1 node: drained; nearest: n1, if its own service of that name were removed
+`)
+}
+
 func TestFixedPortsAreOneToANode(t *testing.T) {
 	held := aNode("n3")
 	held.Ports = []int{80}

@@ -150,23 +150,25 @@ func (p *planner) placeService(e *entry) (left bool) {
 	f := newField(p.Cell, e, leaving)
 	defer f.clear()
 	for _, number := range missing {
-		slot, ok := f.best()
-		if !ok {
+		if slot, ok := f.best(number); ok {
+			p.change(unit{e, number}, slot, "it is on no node")
+			f.placed(slot)
+		} else if f.full() {
 			return false
 		}
-		p.change(unit{e, number}, slot, "it is on no node")
-		f.placed(slot)
 	}
+	var stuck []leaver
 	for i, l := range leaving {
-		slot, ok := f.best()
-		if !ok {
+		if slot, ok := f.best(l.number); ok {
+			p.change(unit{e, l.number}, slot, l.why)
+			f.placed(slot)
+			left = true
+		} else if stuck = append(stuck, l); f.full() {
+			stuck = append(stuck, leaving[i+1:]...)
 			break
 		}
-		p.change(unit{e, l.number}, slot, l.why)
-		f.placed(slot)
-		p.leaving[e] = leaving[i+1:]
-		left = true
 	}
+	p.leaving[e] = stuck
 	return left
 }
 

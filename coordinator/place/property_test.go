@@ -29,7 +29,7 @@ func genNode(t *rapid.T) Node {
 		n.Barred = "it has moved house"
 	}
 	if rapid.IntRange(0, 5).Draw(t, "has a service of its own") == 0 {
-		n.Local = []service.Coordinate{genInstance(t)}
+		n.Local = rapid.SliceOfN(rapid.Custom(genInstance), 1, 4).Draw(t, "its own")
 	}
 	return n
 }
@@ -189,6 +189,9 @@ func checkRoom(t *rapid.T, c *Cell, p Plan) {
 		full := len(n.units) > n.Units || !n.used.within(n.capacity)
 		for _, port := range e.ports {
 			full = full || n.ports[port] > 1 || slices.Contains(n.Ports, port)
+		}
+		if n.hasOwn(e, change.Instance.Instance) {
+			t.Fatalf("%s was given %s, and has a service of its own by that name", n.Name, change.Instance)
 		}
 		if full || !n.open {
 			t.Fatalf("%s was given %s; it is %s and has %v of %v, %d instances of %d, ports %v", n.Name, change.Instance, n.State, n.used, n.capacity, len(n.units), n.Units, n.ports)

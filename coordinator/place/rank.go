@@ -52,6 +52,13 @@ type field struct {
 	of     *entry
 	same   []uint16 // by slot: how many of the job are there
 	groups []*group
+	aside  []aside // what is not for the instance that was last asked for
+}
+
+// aside is a node that is good for others of the job.
+type aside struct {
+	of  *group
+	key uint64
 }
 
 // group is the nodes that have the same values of the attributes to spread over.
@@ -91,7 +98,7 @@ func newField(c *Cell, e *entry, leaving []leaver) *field {
 	}
 	for _, slot := range c.ranked {
 		n, g := c.nodes[slot], only
-		usable := n.open && e.filter.pass(slot) && n.room(e)
+		usable := n.open && e.filter.pass(slot) && n.fits(e)
 		if len(e.Spread) > 0 && (usable || f.same[slot] > 0) {
 			g = all.groupOf(n)
 			for _, count := range g.counts {
@@ -172,10 +179,46 @@ func better(a, b *group) bool {
 	return a.best < b.best
 }
 
-// best returns the slot of the best node. A group that was last looked at when it seemed better
+// full tells whether there is no node for any more instances.
+func (f *field) full() bool { return len(f.groups)+len(f.aside) == 0 }
+
+// best returns the slot of the best node for an instance.
+func (f *field) best(number int32) (int32, bool) {
+	f.putBack()
+	for {
+		slot, ok := f.top()
+		if !ok || !f.cell.nodes[slot].hasOwn(f.of, number) {
+			return slot, ok
+		}
+		g := f.groups[0]
+		f.aside = append(f.aside, aside{g, g.nodes[0]})
+		g.nodes = pop(g.nodes)
+		f.settle()
+	}
+}
+
+// putBack has the nodes among the others again that one instance could not be on. It takes a look
+// at all of their groups, once for each service of a node's own that was in the way.
+func (f *field) putBack() {
+	if len(f.aside) == 0 {
+		return
+	}
+	for _, a := range f.aside {
+		if len(a.of.nodes) == 0 {
+			f.groups = append(f.groups, a.of)
+		}
+		a.of.nodes = append(a.of.nodes, a.key)
+		heapify(a.of.nodes, cmp.Less[uint64])
+		a.of.look()
+	}
+	heapify(f.groups, better)
+	f.aside = f.aside[:0]
+}
+
+// top returns the slot of the best node of all. A group that was last looked at when it seemed better
 // is looked at again: what is placed makes groups worse only, so that the first one that is
 // still what it seemed is the best.
-func (f *field) best() (int32, bool) {
+func (f *field) top() (int32, bool) {
 	for len(f.groups) > 0 {
 		g := f.groups[0]
 		spread, best := g.spread, g.best
@@ -194,11 +237,18 @@ func (f *field) placed(slot int32) {
 	for _, count := range g.counts {
 		*count++
 	}
-	if n.room(f.of) {
+	if n.fits(f.of) {
 		g.nodes[0] = keyOf(n, f.of, int(f.same[slot]))
 	} else {
 		g.nodes = pop(g.nodes)
 	}
+	f.settle()
+}
+
+// settle moves the best node of the best group to where it belongs, now that it is another, and
+// takes out a group that has none any more.
+func (f *field) settle() {
+	g := f.groups[0]
 	if len(g.nodes) == 0 {
 		f.groups = pop(f.groups)
 		if len(f.groups) > 0 {

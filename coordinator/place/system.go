@@ -32,7 +32,7 @@ func (p *planner) placeSystem(e *entry) {
 	}
 	numbers := p.numbersOf(e)
 	for _, slot := range without {
-		if n := p.nodes[slot]; n.room(e) {
+		if n := p.nodes[slot]; n.fits(e) && !n.hasOwn(e, 0) {
 			p.change(unit{e, numbers.next(slot)}, slot, n.Name+" has none of it yet")
 		}
 	}

@@ -56,9 +56,10 @@ type tally struct {
 	most  int64 // of what there is too little of: what the best of the nodes has
 }
 
-// explain says why none of the nodes in some slots, by name, takes one more instance. Something is
-// in the way on each: one without obstacles would have been taken.
-func (c *Cell) explain(e *entry, slots []int32) Why {
+// explain says why none of the nodes in some slots, by name, takes an instance. Something is in the
+// way on each: one without obstacles would have been taken. It is the same with all that found no
+// node, save that each meets services of its own name: a node with room has one for every of them.
+func (c *Cell) explain(e *entry, slots []int32, number int32) Why {
 	counts := map[obstacle]*tally{}
 	var last obstacle // most nodes are as the one before
 	var count *tally
@@ -66,7 +67,7 @@ func (c *Cell) explain(e *entry, slots []int32) Why {
 	var found []obstacle
 	for _, slot := range slots {
 		n := c.nodes[slot]
-		found = obstacles(n, slot, e, found[:0])
+		found = obstacles(n, slot, e, number, found[:0])
 		if first := found[0]; count == nil || first != last {
 			if counts[first] == nil {
 				counts[first] = &tally{most: first.most(n)}
@@ -92,7 +93,7 @@ func (c *Cell) explain(e *entry, slots []int32) Why {
 	})
 	if nearest != nowhere {
 		n := c.nodes[nearest]
-		why.Nearest = n.Name + ", if " + remedies(n, e, obstacles(n, nearest, e, nil))
+		why.Nearest = n.Name + ", if " + remedies(n, e, obstacles(n, nearest, e, number, nil))
 	}
 	return why
 }
@@ -202,9 +203,19 @@ func (p *planner) tellPending() {
 		if len(pending.Instances)+len(pending.Stuck)+len(pending.Nodes) == 0 {
 			continue
 		}
-		pending.Why = p.explain(e, slots)
+		pending.Why = p.explain(e, slots, pending.first())
 		p.plan.Pending = append(p.plan.Pending, pending)
 	}
+}
+
+// first is one of the instances that found no node; it does not matter which of a system job's.
+func (w Pending) first() int32 {
+	for _, numbers := range [][]int32{w.Instances, w.Stuck} {
+		if len(numbers) > 0 {
+			return numbers[0]
+		}
+	}
+	return 0
 }
 
 // pendingOf is what of a job found no node, and the slots of the nodes that it could have been on.
