@@ -17,11 +17,16 @@ import (
 const DrainDeadline = 10 * time.Minute
 
 // Drain has what runs on a node go elsewhere, and then be drained; what has not gone elsewhere
-// after the deadline is drained all the same. The error is a fault.NotFound where no node of that
+// after the deadline is drained all the same. Of a node that is drained already the deadline can be moved
+// until it has passed; after that it stays, since what was stopped then would start again. The error is a fault.NotFound where no node of that
 // name ever registered.
 func (b Book) Drain(ctx context.Context, node string, deadline time.Duration, why string) (zkschema.Policy, error) {
-	until := time.Now().UTC().Add(deadline)
+	now := time.Now().UTC()
 	p, err := b.policy(ctx, node, func(p zkschema.Policy) zkschema.Policy {
+		until := now.Add(deadline)
+		if p.Drained && p.Deadline != nil && !now.Before(*p.Deadline) {
+			until = *p.Deadline
+		}
 		p.Drained, p.Deadline, p.Why = true, &until, why
 		return p
 	})

@@ -42,6 +42,13 @@ func policies(d *desk) {
 		return nil, keeper.ErrUnknown
 	})
 	is("an answer is lost", true, true, true, "")(d.Drain(d.ctx, "n1", time.Minute, ""))
+	if p := is("more time is asked for", true, true, true, "")(d.Drain(d.ctx, "n1", time.Hour, "")); time.Until(*p.Deadline) < 59*time.Minute {
+		d.Errorf("the deadline is %v", p.Deadline)
+	}
+	passed := *is("at once", true, true, true, "now")(d.Drain(d.ctx, "n1", 0, "now")).Deadline
+	if p := is("more time, too late", true, true, true, "again")(d.Drain(d.ctx, "n1", time.Hour, "again")); !p.Deadline.Equal(passed) {
+		d.Errorf("what has been stopped at %v would start again: the deadline is %v", passed, p.Deadline)
+	}
 }
 
 func settings(d *desk) {

@@ -21,6 +21,7 @@ type wish struct {
 
 // decideFates decides what becomes of the copies of each instance that there is something about.
 func (p *planner) decideFates() {
+	p.keepMoving()
 	look := maps.Clone(p.open.instances)
 	maps.Copy(look, p.open.several)
 	maps.Copy(look, p.update)
@@ -98,7 +99,7 @@ func (p *planner) keep(k *copy) {
 }
 
 // letOthersGo lets go of the copies that do not stand for the instance, as soon as the one that
-// does is healthy, or they do nothing for anyone. What is on a node that is away stays in its
+// does has been healthy for min_healthy, or they do nothing for anyone. What is on a node that is away stays in its
 // document, so that the node finds it when it is back, and until it has said what runs there.
 func (p *planner) letOthersGo(i *instance, target string) {
 	for _, k := range i.copies {
@@ -107,10 +108,25 @@ func (p *planner) letOthersGo(i *instance, target string) {
 		}
 		if k.want != service.Running || !k.runs() {
 			p.letGo(k, "another node has it")
-		} else if target == "" && i.primary.runs() {
+		} else if target == "" && p.lasts(i.primary) {
 			p.letGo(k, i.primary.on.name+" has it, and it is healthy there")
 		}
 	}
+}
+
+// lasts tells whether a copy has been healthy for min_healthy; while it is on the way to that, the
+// next plan is due when it has been.
+func (p *planner) lasts(k *copy) bool {
+	if !k.runs() {
+		return false
+	}
+	e := k.of.of
+	at := k.healthy.Add(e.record.Job.Update.MinHealthy.Std())
+	if p.now.Before(at) {
+		p.due.jobs[e] = sooner(p.due.jobs[e], at)
+		return false
+	}
+	return true
 }
 
 // letGo drains a copy, and takes it out of the document when it has come to rest.

@@ -104,6 +104,7 @@ type planner struct {
 	fresh  map[service.Coordinate]*instance // that have no copy yet
 	starts map[*entry][]*instance           // of those, the ones that get one now
 	update map[*instance]bool               // become the job's revision now
+	later  map[*instance]time.Time          // that a drain moves when it is their turn, and until when they can wait for that
 	drafts map[*node]map[*instance]wish     // what documents must say otherwise
 	out    Decision
 }
@@ -134,7 +135,7 @@ func (c *Cell) begin(now time.Time, scope Scope) *planner {
 	return &planner{
 		Cell: c, now: now, scope: scope, placed: map[*instance]place.Change{}, gone: map[*instance]bool{},
 		fresh: map[service.Coordinate]*instance{}, starts: map[*entry][]*instance{},
-		update: map[*instance]bool{}, drafts: map[*node]map[*instance]wish{},
+		update: map[*instance]bool{}, later: map[*instance]time.Time{}, drafts: map[*node]map[*instance]wish{},
 	}
 }
 
@@ -196,6 +197,7 @@ func (p *planner) place() {
 			p.starts[i.of] = append(p.starts[i.of], i)
 		}
 	}
+	p.limitMoves()
 }
 
 // goesAlready finds instances that are healthy where they are, must leave for want of room, and

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/cloudname/nodee/job"
+	"github.com/cloudname/nodee/runtime/service"
 )
 
 // waits says what an instance waits for; empty: nothing.
@@ -24,7 +25,7 @@ func (c *Cell) waits(e *entry, number int32, now time.Time) string {
 	case !i.primary.on.there:
 		return i.waitsForReturn(now)
 	}
-	if why := c.waitsToLeave(i); why != "" {
+	if why := c.waitsToLeave(i, now); why != "" {
 		return why
 	}
 	return c.waitsForUpdate(i, now)
@@ -69,7 +70,7 @@ func (i *instance) waitsForReturn(now time.Time) string {
 }
 
 // waitsToLeave is for instances that must leave their node, or are on their way.
-func (c *Cell) waitsToLeave(i *instance) string {
+func (c *Cell) waitsToLeave(i *instance, now time.Time) string {
 	e, on := i.of, i.primary.on.name
 	if waits, ok := c.pending[e.name]; ok && contains(waits.Stuck, i.number) {
 		why := c.placement.OutOfPlace(i.coordinate(), on)
@@ -87,8 +88,15 @@ func (c *Cell) waitsToLeave(i *instance) string {
 			return fmt.Sprintf("%s, which is away, has a copy too: when it is back, the older of those that are healthy stays", k.on.name)
 		case i.primary.healthy.IsZero():
 			return fmt.Sprintf("it moves from %s to %s, where it is not healthy yet", k.on.name, on)
+		case k.want == service.Running && now.Before(i.primary.healthy.Add(e.record.Job.Update.MinHealthy.Std())):
+			return fmt.Sprintf("it moves from %s to %s, where it has been healthy since %s; min_healthy is %s",
+				k.on.name, on, clock(i.primary.healthy), e.record.Job.Update.MinHealthy)
 		}
 		return fmt.Sprintf("it has moved to %s, and ends on %s", on, k.on.name)
+	}
+	if e.record.Job.Type == job.Service && now.Before(i.canWait()) {
+		return fmt.Sprintf("%s: it goes elsewhere when it is its turn; %d are moved at a time (max_parallel)",
+			i.primary.on.draining(), e.record.Job.Update.MaxParallel)
 	}
 	return ""
 }

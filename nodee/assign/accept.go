@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"time"
 
 	"github.com/cloudname/nodee/internal/fault"
 	"github.com/cloudname/nodee/internal/publish"
@@ -68,6 +69,17 @@ func sound(doc zkschema.Assignment) error {
 		names[u.Name] = true
 	}
 	return nil
+}
+
+// drainAfter is the drain that holds after another one. A deadline that has passed does not move: what
+// was stopped then would start again, of a node that is still to be drained.
+func drainAfter(was, is *zkschema.AssignedDrain, now time.Time) *zkschema.AssignedDrain {
+	if was == nil || is == nil || now.Before(was.Deadline) || is.Deadline.Before(was.Deadline) {
+		return is
+	}
+	held := *is
+	held.Deadline = was.Deadline
+	return &held
 }
 
 // followed is what is remembered once a document is.

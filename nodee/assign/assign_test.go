@@ -348,3 +348,39 @@ func TestADamagedMemoryFollowsNobody(t *testing.T) {
 		h.expect("accepted", "remove 1.web.borud.fbu")
 	})
 }
+
+// A node that is drained, and is to be drained until later now, starts nothing again.
+func TestADrainThatHoldsIsNotPutOff(t *testing.T) {
+	bubble(t, func(h *host) {
+		at := time.Now().UTC()
+		until := func(d time.Duration) zkschema.Assignment {
+			doc := document(1, h.web(1, 1, "10"))
+			doc.Drain = &zkschema.AssignedDrain{Since: at, Deadline: at.Add(d)}
+			return doc
+		}
+		for _, c := range []struct {
+			sentence       string
+			asked, holding time.Duration
+		}{
+			{"a drain", time.Minute, time.Minute},
+			{"more time is asked for", 2 * time.Minute, 2 * time.Minute},
+			{"the same", 2 * time.Minute, 2 * time.Minute},
+			{"it holds, and more time is asked for", 4 * time.Minute, 2 * time.Minute},
+			{"and again", time.Hour, 2 * time.Minute},
+		} {
+			h.assign(until(c.asked))
+			h.did()
+			if d := h.a.State().Drain; d == nil || !d.Deadline.Equal(at.Add(c.holding)) {
+				t.Errorf("%s: %+v", c.sentence, d)
+			}
+			time.Sleep(50 * time.Second)
+		}
+		h.assign(document(1, h.web(1, 1, "10")))
+		h.did()
+		h.assign(until(time.Hour))
+		h.did()
+		if d := h.a.State().Drain; d == nil || !d.Deadline.Equal(at.Add(time.Hour)) {
+			t.Errorf("after it was lifted it is another one: %+v", d)
+		}
+	})
+}

@@ -89,6 +89,9 @@ func (a *Assigner) follow(doc zkschema.Assignment, stat keeper.Stat, now time.Ti
 	if a.refused != "" || a.memory.Known && a.memory.Created == stat.Created && a.memory.Version == stat.Version {
 		return nil
 	}
+	if a.memory.Document != nil {
+		doc.Drain = drainAfter(a.memory.Document.Drain, doc.Drain, now)
+	}
 	m := followed(doc, stat.Created, stat.Version)
 	if err := m.save(a.file); err != nil {
 		a.refused = err.Error()
