@@ -139,6 +139,9 @@ func TestAssignedServices(t *testing.T) {
 	if u.StartedAt == nil || !u.StartedAt.Equal(s.StartedAt.Truncate(time.Millisecond)) {
 		t.Errorf("its process runs since %v, the report says %v", s.StartedAt, u.StartedAt)
 	}
+	if digest, _, err := zkschema.EncodeSpec(*s.Spec); err != nil || u.Spec != digest {
+		t.Errorf("it was assigned the spec %s, %v, the report says %q", digest, err, u.Spec)
+	}
 	for what, do := range map[string]func() error{
 		"put":     func() error { _, _, err := a.PutService(t.Context(), at, *s.Spec, true); return err },
 		"start":   func() error { _, err := a.CommandService(t.Context(), at, "start"); return err },

@@ -128,6 +128,9 @@ func (f facts) services() (out []presence.Service) {
 		}
 		if d.Owner != store.Local {
 			unit.Generation = assignedGeneration(*d, u.Generation)
+			if d.Assigned != nil {
+				unit.Spec = d.Assigned.Spec
+			}
 		}
 		out = append(out, presence.Service{Coordinate: d.Coordinate, Unit: unit})
 	}

@@ -35,8 +35,9 @@ type Unit struct {
 	State      service.State  `json:"state"`
 	Healthy    *bool          `json:"healthy"`
 	Ports      map[string]int `json:"ports,omitempty"`
-	Generation int64          `json:"generation"` // that the state answers to; of what the cell owns, the assignment's, and 0 until there is such a state
-	StartedAt  *time.Time     `json:"started_at"` // of its main process; null when none runs
+	Generation int64          `json:"generation"`     // that the state answers to; of what the cell owns, the assignment's, and 0 until there is such a state
+	Spec       string         `json:"spec,omitempty"` // of what the cell owns: the digest of what was assigned
+	StartedAt  *time.Time     `json:"started_at"`     // of its main process; null when none runs
 	Restarts   int            `json:"restarts"`
 	LastExit   *service.Exit  `json:"last_exit,omitempty"`
 	Why        string         `json:"why,omitempty"`

@@ -63,6 +63,7 @@ type node struct {
 
 	assigned bool
 	version  int32
+	unknown  string // without a document: what it runs, and nobody knows as what
 	drain    *zkschema.AssignedDrain
 	lifted   int32                // the version that lifted a drain: until it is applied the node's status is the coordinator's own doing
 	asked    map[string]time.Time // artifacts that the assignment asks to have ready, since when
@@ -127,6 +128,7 @@ type reportedUnit struct {
 	checks     bool // whether healthy says anything
 	healthy    bool
 	generation int64
+	spec       string    // its digest; empty: the node does not say
 	started    time.Time // when its process was; zero: none runs
 	restarts   int
 	ports      []port

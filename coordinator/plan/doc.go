@@ -4,7 +4,7 @@
 // words and the rules.
 //
 // Read in this order: cell.go (what is known), put.go and told.go (how it comes to be known),
-// copies.go (what a copy is worth), plan.go (the steps of a plan), nodes.go, primary.go, moves.go, update.go,
+// copies.go (what a copy is worth), plan.go (the steps of a plan), adopt.go, nodes.go, primary.go, moves.go, update.go,
 // fate.go, write.go (the steps themselves). The rest looks at a cell for people, as the last plan
 // has left it: view.go, waits.go, nodeview.go, why.go, and try.go, which plans for a job that is
 // not written yet.

@@ -59,7 +59,7 @@ func (p *planner) decideFate(i *instance) {
 func (p *planner) give(i *instance, change place.Change) {
 	to := p.node(change.To)
 	w := p.startOf(i.of)
-	if from := i.primary; from != nil && change.Kind == place.Move && !p.update[i] {
+	if from := i.primary; from != nil && from.spec != "" && change.Kind == place.Move && !p.update[i] {
 		w.spec, w.generation = from.spec, from.generation
 	}
 	w.want, w.since, w.kind, w.why = service.Running, p.stamp(), Start, change.Why

@@ -17,6 +17,7 @@ type model struct {
 	session  int32
 	deaf     bool // is there, and does and reports nothing
 	own      bool // drains by itself
+	silent   bool // does not report specs
 	units    map[string]*modelUnit
 	local    []zkschema.Unit
 	fetching map[string]time.Time // until when; zero: it is there
@@ -27,6 +28,7 @@ type model struct {
 type modelUnit struct {
 	owner      string
 	generation int64
+	spec       string
 	ill        bool
 	state      service.State
 	until      time.Time // the state changes then
@@ -50,7 +52,10 @@ func (m *model) report() zkschema.Report {
 	r := zkschema.Report{Node: m.name, Incarnation: m.session, Assignment: m.applied, Units: slices.Clone(m.local), Refused: m.refused}
 	for _, name := range slices.Sorted(maps.Keys(m.units)) {
 		u := m.units[name]
-		said := zkschema.Unit{Kind: "service", Name: name, Owner: u.owner, State: u.state, Generation: u.generation, StartedAt: u.started}
+		said := zkschema.Unit{Kind: "service", Name: name, Owner: u.owner, State: u.state, Generation: u.generation, Spec: u.spec, StartedAt: u.started}
+		if m.silent {
+			said.Spec = ""
+		}
 		if healthy := !u.ill; u.ill {
 			said.Healthy = &healthy
 		}
@@ -147,5 +152,5 @@ func (w *world) become(u *modelUnit, a zkschema.AssignedUnit) {
 	case a.Want == service.Drained && u.state == service.StateFailed:
 		u.state = service.StateStopped
 	}
-	u.generation = a.Generation
+	u.generation, u.spec = a.Generation, a.Spec
 }

@@ -46,6 +46,8 @@ func (n *node) barred() string {
 		return "it refuses its assignment: " + n.refused
 	case n.strangers > 0:
 		return fmt.Sprintf("it has %d units of jobs that are not known: written again, its assignment would have less", n.strangers)
+	case n.unknown != "":
+		return "its assignment is gone, and it runs " + n.unknown + ", of which nobody knows the spec"
 	}
 	return ""
 }

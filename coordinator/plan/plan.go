@@ -120,6 +120,7 @@ func (c *Cell) Plan(now time.Time, scope Scope) Decision {
 	}
 	p := c.begin(now, scope)
 	p.gather()
+	p.adoptAll()
 	p.tellNodes()
 	p.choosePrimaries()
 	p.measureNodes()

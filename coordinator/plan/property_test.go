@@ -105,6 +105,7 @@ var happenings = map[string]func(chaos){
 			rapid.SampledFrom([]map[int64]bool{c.broken, c.sick}).Draw(c.r, "how")[int64(r.Job.Version+1)] = true
 		}
 	},
+	"a document is lost":       func(c chaos) { c.lose(c.node().name) },
 	"a node refuses":           func(c chaos) { c.node().refused = "cell changed" },
 	"a node refuses no longer": func(c chaos) { c.node().refused = "" },
 	"a job cannot be read": func(c chaos) {

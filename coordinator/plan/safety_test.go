@@ -31,6 +31,7 @@ func TestServicesAreNeverTouchedButByDesign(t *testing.T) {
 		"time passes":               happenings["time passes"],
 		"much time passes":          happenings["much time passes"],
 		"a revision is bad":         happenings["a revision is bad"],
+		"a document is lost":        happenings["a document is lost"],
 		"a node goes":               happenings["a node goes"], // what it runs runs on
 		"a node returns":            happenings["a node returns"],
 		"a job gets another artifact": func(c chaos) {

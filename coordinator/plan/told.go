@@ -91,7 +91,7 @@ func (c *Cell) assign(n *node, units []assignedUnit, now time.Time) {
 	}
 	for i, k := range maps.Clone(n.copies) {
 		if !named[k] && k.assigned {
-			k.assigned, k.spec, k.want, k.generation, k.since = false, "", "", 0, time.Time{}
+			k.release()
 			c.touched(i)
 			c.open.nodes[n] = true
 		}
@@ -148,7 +148,7 @@ func (c *Cell) PutReport(name string, r *zkschema.Report, err error, now time.Ti
 		c.touchAll(n) // its own services decide what can be there
 	}
 	c.readied(n, r)
-	if answers {
+	if answers || !n.assigned {
 		c.open.nodes[n] = true
 	}
 	c.tidyNode(n)
@@ -191,6 +191,9 @@ func (c *Cell) unreport(n *node, named map[*copy]bool, answers bool, now time.Ti
 	for i, k := range maps.Clone(n.copies) {
 		if !named[k] && k.reported {
 			k.reported, k.unit = false, reportedUnit{}
+			if !n.assigned {
+				k.release() // it was taken for assigned because of the report
+			}
 			c.touched(i)
 		}
 		if answers && k.want != service.Running {
@@ -250,7 +253,7 @@ func (l localUnit) equal(o localUnit) bool {
 func said(u zkschema.Unit) reportedUnit {
 	r := reportedUnit{
 		state: service.State(intern(string(u.State))), checks: u.Healthy != nil, healthy: u.Healthy == nil || *u.Healthy,
-		generation: u.Generation, restarts: u.Restarts, why: u.Why,
+		generation: u.Generation, spec: intern(u.Spec), restarts: u.Restarts, why: u.Why,
 	}
 	if u.StartedAt != nil {
 		r.started = *u.StartedAt
@@ -262,7 +265,7 @@ func said(u zkschema.Unit) reportedUnit {
 }
 
 func (r reportedUnit) equal(o reportedUnit) bool {
-	return r.state == o.state && r.checks == o.checks && r.healthy == o.healthy && r.generation == o.generation &&
+	return r.state == o.state && r.checks == o.checks && r.healthy == o.healthy && r.generation == o.generation && r.spec == o.spec &&
 		r.started.Equal(o.started) && r.restarts == o.restarts && r.why == o.why && slices.Equal(r.ports, o.ports)
 }
 

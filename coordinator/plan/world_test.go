@@ -153,6 +153,15 @@ func (w *world) tellAssignment(name string) {
 	}
 }
 
+// lose deletes the document of a node, as somebody does by hand.
+func (w *world) lose(name string) {
+	delete(w.documents, name)
+	delete(w.versions, name)
+	for _, c := range w.cells {
+		c.PutAssignment(name, nil, -1, nil, w.now)
+	}
+}
+
 func (w *world) tellDeployment(name job.Name) {
 	if d, there := w.deployments[name]; there {
 		w.putDeployment(name, &d)

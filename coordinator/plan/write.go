@@ -39,20 +39,23 @@ func (p *planner) writeOne(n *node, drain *zkschema.AssignedDrain, prefetch []st
 	if draft == nil {
 		p.drafts[n] = nil // it stays open until the document stands
 	}
+	specs := map[Spec]bool{}
 	doc := zkschema.Assignment{Cell: p.settings.ID, Drain: drain, Prefetch: prefetch}
 	for i, k := range n.copies {
 		if _, drafted := draft[i]; !drafted && k.assigned {
 			doc.Units = append(doc.Units, unitOf(i, wish{want: k.want, spec: k.spec, generation: k.generation, since: k.since}))
+			if !n.assigned {
+				specs[Spec{k.spec, i.of.name, int(k.generation)}] = true
+			}
 		}
 	}
-	specs := map[Spec]bool{}
 	for i, w := range draft {
 		p.out.Changes = append(p.out.Changes, Change{w.kind, i.coordinate(), n.name, w.generation, w.why})
 		if w.want == "" {
 			continue
 		}
 		doc.Units = append(doc.Units, unitOf(i, w))
-		if k := n.copies[i]; k == nil || k.spec != w.spec {
+		if k := n.copies[i]; !n.assigned || k == nil || k.spec != w.spec {
 			specs[Spec{w.spec, i.of.name, int(w.generation)}] = true
 		}
 	}

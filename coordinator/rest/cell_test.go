@@ -47,12 +47,14 @@ func TestPolicies(t *testing.T) {
 		t.Errorf("resumed without a policy: %+v", n.Policy)
 	}
 	for query, want := range map[string]time.Duration{"": 10 * time.Minute, "?deadline=2h": 2 * time.Hour, "?deadline=0s&why=new+disks": 0} {
+		ask("resume")
 		began := time.Now()
 		p := ask("drain" + query).Policy
 		if p == nil || !p.Drained || p.Deadline == nil || p.Deadline.Before(began.Add(want)) || p.Deadline.After(time.Now().Add(want)) || !strings.Contains(p.By, "with the token") {
 			t.Errorf("drain%s: %+v, want a deadline in %v", query, p, want)
 		}
 	}
+	ask("resume")
 	if p := ask("drain?why=new+disks").Policy; p.Why != "new disks" {
 		t.Errorf("drained because %q", p.Why)
 	}

@@ -370,7 +370,7 @@ func (h *host) services(drains bool) (out []presence.Service, status string) {
 			panic(err) // the assigner has checked it
 		}
 		said := zkschema.Unit{Kind: zkschema.KindService, Name: u.name, Owner: u.owner, State: u.state, Restarts: u.restarts, Why: u.why}
-		if u.observed && !u.leaving {
+		if said.Spec = u.assigned.Spec; u.observed && !u.leaving {
 			said.Generation = u.assigned.Generation
 		}
 		if u.state == service.StateRunning {

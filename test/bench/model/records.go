@@ -88,7 +88,7 @@ func reportOn(n int, doc zkschema.Assignment, version int32) zkschema.Report {
 	for i, u := range doc.Units {
 		r.Units = append(r.Units, zkschema.Unit{
 			Kind: u.Kind, Name: u.Name, Owner: u.Owner, State: service.StateRunning, Healthy: &healthy,
-			StartedAt: new(since), Ports: map[string]int{"http": 20_000 + 2*i, "admin": 20_001 + 2*i}, Generation: u.Generation,
+			StartedAt: new(since), Ports: map[string]int{"http": 20_000 + 2*i, "admin": 20_001 + 2*i}, Generation: u.Generation, Spec: u.Spec,
 		})
 	}
 	return r
