@@ -183,7 +183,7 @@ type Placement struct {
 // PlacementCopy is an instance on one node.
 type PlacementCopy struct {
 	Node       string         `json:"node"`
-	Want       string         `json:"want" enum:"running,stopped,drained"`
+	Want       string         `json:"want" doc:"running, stopped or drained; empty where the node has it and its assignment does not say so"`
 	State      string         `json:"state" doc:"As the node has reported it; empty until it has"`
 	Healthy    *bool          `json:"healthy" doc:"What its checks say; null without checks, and while nothing runs"`
 	Ports      map[string]int `json:"ports"`
@@ -191,7 +191,7 @@ type PlacementCopy struct {
 	LastExit   *service.Exit  `json:"last_exit"`
 	Generation int64          `json:"generation" doc:"The revision that it is of"`
 	Current    bool           `json:"current" doc:"That is the job's revision"`
-	Since      time.Time      `json:"since" doc:"When it was given to the node"`
+	Since      *time.Time     `json:"since" doc:"When it was given to the node; null where its assignment does not say so"`
 	StartedAt  *time.Time     `json:"started_at" doc:"When its main process was started, as the node has reported it; null when none runs"`
 	Why        string         `json:"why" doc:"Why it is in this state, as the node has reported it"`
 }

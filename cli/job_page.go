@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -126,7 +127,7 @@ func placementRows(placements []api.Placement, now time.Time) [][]string {
 			}
 			rows = append(rows, []string{
 				p.Instance, c.Node, copyState(c), healthText(c.Healthy), strconv.FormatInt(c.Generation, 10),
-				strconv.Itoa(c.Restarts), ago(runsSince(c), now), portsText(c.Ports), why,
+				strconv.Itoa(c.Restarts), agoIf(runsSince(c), now), portsText(c.Ports), why,
 			})
 		}
 	}
@@ -135,11 +136,14 @@ func placementRows(placements []api.Placement, now time.Time) [][]string {
 
 // runsSince is when the process of an instance was started; where none runs, when the node was given
 // the instance.
-func runsSince(c api.PlacementCopy) time.Time {
-	if c.StartedAt != nil {
-		return *c.StartedAt
+func runsSince(c api.PlacementCopy) *time.Time { return cmp.Or(c.StartedAt, c.Since) }
+
+// agoIf is ago, "" of what never was.
+func agoIf(at *time.Time, now time.Time) string {
+	if at == nil {
+		return ""
 	}
-	return c.Since
+	return ago(*at, now)
 }
 
 // copyState is the state of an instance on a node, and that it is to be another one.
@@ -148,10 +152,13 @@ func copyState(c api.PlacementCopy) string {
 	if state == "" {
 		state = "not reported"
 	}
-	if c.Want != "running" {
-		state += ", to be " + c.Want
+	switch c.Want {
+	case "running":
+		return state
+	case "":
+		return state + ", not assigned"
 	}
-	return state
+	return state + ", to be " + c.Want
 }
 
 // healthText is what checks say, "" where there are none.

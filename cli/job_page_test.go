@@ -38,10 +38,11 @@ func updating(t *testing.T) (api.Job, api.Deployment, []api.Placement) {
 	}
 	where := []api.Placement{
 		{Instance: "0.web.borud.fbu", Copies: []api.PlacementCopy{{
-			Node: "n1", Want: "running", State: "running", Healthy: new(true), Ports: map[string]int{"http": 31000}, Generation: 4, Current: true, Since: noon.Add(-time.Hour), StartedAt: new(noon.Add(-90 * time.Second)), Why: "it was started"}}},
+			Node: "n1", Want: "running", State: "running", Healthy: new(true), Ports: map[string]int{"http": 31000}, Generation: 4, Current: true, Since: new(noon.Add(-time.Hour)), StartedAt: new(noon.Add(-90 * time.Second)), Why: "it was started"}}},
 		{Instance: "1.web.borud.fbu", Why: "n9 is drained", Copies: []api.PlacementCopy{
-			{Node: "n2", Want: "running", Generation: 4, Current: true, Since: noon.Add(-time.Second)},
-			{Node: "n9", Want: "drained", State: "draining", Healthy: new(false), Restarts: 2, Generation: 3, Since: noon.Add(-25 * time.Hour), Why: "it finishes its work"}}},
+			{Node: "n2", Want: "running", Generation: 4, Current: true, Since: new(noon.Add(-time.Second))},
+			{Node: "n9", Want: "drained", State: "draining", Healthy: new(false), Restarts: 2, Generation: 3, Since: new(noon.Add(-25 * time.Hour)), Why: "it finishes its work"},
+			{Node: "n8", State: "running"}}},
 		{Instance: "2.web.borud.fbu", Why: "no node has room"},
 	}
 	return j, d, where
@@ -70,6 +71,7 @@ INSTANCE          NODE   STATE                     HEALTHY   REVISION   RESTARTS
 0.web.borud.fbu   n1     running                   yes       4          0          1m30s ago   http=31000   it was started
 1.web.borud.fbu   n2     not reported              -         4          0          1s ago      -            n9 is drained
 1.web.borud.fbu   n9     draining, to be drained   no        3          2          1d1h ago    -            it finishes its work
+1.web.borud.fbu   n8     running, not assigned     -         0          0          -           -            -
 2.web.borud.fbu   -      -                         -         -          -          -           -            no node has room
 `
 	if b.String() != want {

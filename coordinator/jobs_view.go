@@ -130,10 +130,18 @@ func (l *loop) placement(i plan.Instance) api.Placement {
 		}
 		p.Copies = append(p.Copies, api.PlacementCopy{
 			StartedAt: startedAt(k), Node: k.Node, Want: string(k.Want), State: string(k.State), Healthy: k.Checks, Ports: k.Ports, Restarts: k.Restarts,
-			LastExit: l.nodes[k.Node].exits[p.Instance], Generation: k.Generation, Current: k.Current, Since: k.Since, Why: k.Why,
+			LastExit: l.nodes[k.Node].exits[p.Instance], Generation: k.Generation, Current: k.Current, Since: given(k), Why: k.Why,
 		})
 	}
 	return p
+}
+
+// given is when a node was given a copy; nil: it was not, as far as its assignment says.
+func given(k plan.Copy) *time.Time {
+	if k.Since.IsZero() {
+		return nil
+	}
+	return &k.Since
 }
 
 // startedAt is when the process of a copy was started; nil: none runs.

@@ -83,7 +83,7 @@ func (c *Coordinator) Placements(name job.Name) ([]api.Placement, error) {
 		p := api.Placement{Instance: name.Instance(int32(i)).String()}
 		for _, node := range c.Nodes() {
 			p.Copies = append(p.Copies, api.PlacementCopy{
-				Node: node.Name, Want: "running", State: "running", Ports: map[string]int{}, Generation: int64(j.Status.Revision), Current: true, Since: At,
+				Node: node.Name, Want: "running", State: "running", Ports: map[string]int{}, Generation: int64(j.Status.Revision), Current: true, Since: &At,
 			})
 			break
 		}
