@@ -79,6 +79,12 @@ func (w *Writer) Write(ctx context.Context, d plan.Decision) (Result, error) {
 			return r.result, err
 		}
 	}
+	if errors.Is(r.result.Failed, keeper.ErrNoNode) {
+		// Somebody has deleted a folder by hand: what could not be written now can be by the next plan.
+		if err := w.MakeFolders(ctx); over(ctx, err) {
+			return r.result, err
+		}
+	}
 	return r.result, nil
 }
 

@@ -195,6 +195,22 @@ func TestRefused(t *testing.T) {
 }
 
 // Where an answer is lost nothing is taken for written; the next try finds out.
+// Somebody has deleted all assignments by hand, and the folder with them.
+func TestAFolderThatIsGoneIsMadeAgain(t *testing.T) {
+	inOffice(t, func(w *world) {
+		if _, err := w.other.Apply(w.Context(), keeper.Delete(cell.Assignments(), keeper.AnyVersion)); err != nil {
+			t.Fatal(err)
+		}
+		d := plan.Decision{Assignments: []plan.Assignment{assign("n1", -1)}}
+		if r := w.write(d); !errors.Is(r.Failed, keeper.ErrNoNode) {
+			t.Errorf("written without a folder: failed %v", r.Failed)
+		}
+		if r := w.write(d); r.Failed != nil || len(r.Written) != 1 {
+			t.Errorf("decided anew: failed %v, written %v", r.Failed, r.Written)
+		}
+	})
+}
+
 func TestUnknownOutcome(t *testing.T) {
 	inOffice(t, func(w *world) {
 		w.keeper.LoseAnswers()
