@@ -264,6 +264,9 @@ func TestTheCellDrainsTheNode(t *testing.T) {
 	if err := a.ResumeNode(t.Context(), false); err != nil || a.Status().Status != "draining" {
 		t.Errorf("resumed at the node: %v, %s", err, a.Status().Status)
 	}
+	if told := (facts{a, a.machine()}).Facts().Node; *told.OwnDrain {
+		t.Error("the cell is told that the drain is the node's own")
+	}
 	if _, u := c.report(web); u.State != service.StateRunning {
 		t.Errorf("the job's is %s before the deadline", u.State)
 	}

@@ -97,9 +97,10 @@ type facts struct {
 // Facts implements presence.Source.
 func (f facts) Facts() presence.Facts {
 	a, n := f.a, f.a.cfg.Settings.Node
+	own := a.drain.Now() != nil
 	out := presence.Facts{Node: zkschema.Node{
 		ID: a.id, Name: n.Name, Cluster: n.Cluster, Version: a.cfg.Version, Machine: f.machine, Status: a.nodeStatus(),
-		Labels: n.LabelMap(), Features: a.features(), HTTP: a.advertised(),
+		OwnDrain: &own, Labels: n.LabelMap(), Features: a.features(), HTTP: a.advertised(),
 	}}
 	if a.assigned == nil {
 		out.Services = f.services()

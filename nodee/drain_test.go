@@ -68,6 +68,9 @@ func TestTheNodeIsDrained(t *testing.T) {
 	if s := a.Status(); s.Status != "drained" || s.Drain == nil || s.Drain.By != "ann" || s.Drain.Why != "a new disk" {
 		t.Errorf("the node is %s, %+v", s.Status, s.Drain)
 	}
+	if told := (facts{a, a.machine()}).Facts().Node; !*told.OwnDrain {
+		t.Error("a cell is not told that the drain is the node's own")
+	}
 	why := look(1, service.StateStopped, service.Running)
 	if !strings.HasPrefix(why, "the node is drained: a new disk, since 20") || !strings.HasSuffix(why, ", by ann; nodee resume lifts that") {
 		t.Errorf("why %q", why)

@@ -26,7 +26,8 @@ type Node struct {
 	Cluster           string            `json:"cluster"`
 	Version           string            `json:"version"` // of the daemon
 	Machine           api.Machine       `json:"machine"`
-	Status            string            `json:"status"` // ready, draining or drained
+	Status            string            `json:"status"`              // ready, draining or drained
+	OwnDrain          *bool             `json:"own_drain,omitempty"` // whether it drains because it was asked to itself, whatever the cell wants of it. null: a daemon wrote this that does not say so
 	Labels            map[string]string `json:"labels"`
 	Features          map[string]string `json:"features"`
 	HTTP              string            `json:"http"` // the URL of its API

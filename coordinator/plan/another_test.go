@@ -27,3 +27,40 @@ func TestAJobThatIsPutAgainDoesNotGoBackToARemovedOne(t *testing.T) {
 		t.Errorf("it has become what the removed job was: %+v", r)
 	}
 }
+
+// The status that is left of a drain that was lifted is not the node's own wish, also for a leader
+// that is elected before the node has answered.
+func TestALeaderThatIsElectedWhileADrainIsLifted(t *testing.T) {
+	w := newWorld(t, 2)
+	j, two := aSystem("log"), aJob("web", 1)
+	w.submit(j)
+	w.submit(two)
+	w.run(time.Minute)
+	w.drain("n1")
+	w.run(time.Minute)
+	w.policy("n1", nil)
+	w.nodes["n1"].deaf = true
+	w.run(time.Second)
+	if got := w.unit("n1", "0.log.borud.fbu"); got != "running@1" {
+		t.Fatalf("the unit is %q", got)
+	}
+	w.anew()
+	w.putNode("n1", &w.nodes["n1"].record)
+	for range 5 {
+		w.run(time.Second)
+		if got := w.unit("n1", "0.log.borud.fbu"); got != "running@1" {
+			t.Fatalf("a new leader makes it %q", got)
+		}
+	}
+}
+
+// A daemon that does not say whose drain it is has its status.
+func TestAnOlderNodeThatDrainsItself(t *testing.T) {
+	w := newWorld(t, 2)
+	w.nodes["n1"].record.Status = "draining"
+	w.tell(w.nodes["n1"])
+	j := aJob("web", 1)
+	w.submit(j)
+	w.run(time.Minute)
+	w.want(j.Name, "it takes no work", map[string][]string{"0.web.borud.fbu": {"n2@1"}})
+}

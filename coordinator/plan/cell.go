@@ -65,7 +65,6 @@ type node struct {
 	version  int32
 	unknown  string // without a document: what it runs, and nobody knows as what
 	drain    *zkschema.AssignedDrain
-	lifted   int32                // the version that lifted a drain: until it is applied the node's status is the coordinator's own doing
 	asked    map[string]time.Time // artifacts that the assignment asks to have ready, since when
 	copies   map[*instance]*copy
 
@@ -153,7 +152,7 @@ func New() *Cell {
 func (c *Cell) node(name string) *node {
 	n := c.nodes[name]
 	if n == nil {
-		n = &node{name: name, version: -1, applied: -1, lifted: -1, changed: true, copies: map[*instance]*copy{}}
+		n = &node{name: name, version: -1, applied: -1, changed: true, copies: map[*instance]*copy{}}
 		c.nodes[name], c.open.nodes[n] = n, true
 	}
 	return n

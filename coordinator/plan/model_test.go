@@ -116,7 +116,9 @@ func (m *model) die() {
 func (w *world) obey(m *model) {
 	d, named := w.documents[m.name], map[string]bool{}
 	m.applied = w.versions[m.name]
-	if m.record.Status = "ready"; d.Drain != nil || m.own {
+	own := m.own
+	m.record.OwnDrain, m.record.Status = &own, "ready"
+	if d.Drain != nil || m.own {
 		m.record.Status = "draining"
 	}
 	for _, a := range d.Units {

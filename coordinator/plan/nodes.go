@@ -15,8 +15,8 @@ import (
 	"github.com/cloudname/nodee/zkschema"
 )
 
-// draining says why what a node runs must go elsewhere; empty: it need not. The node's own status
-// counts too, but not what is left of a drain that was lifted: that was the coordinator's own doing.
+// draining says why what a node runs must go elsewhere; empty: it need not. A drain that the node
+// was asked for itself counts too.
 func (n *node) draining() string {
 	switch {
 	case n.policy != nil && n.policy.Drained:
@@ -32,8 +32,13 @@ func (n *node) drains() bool {
 	return n.policy != nil && n.policy.Drained || n.there && n.drainsItself()
 }
 
+// drainsItself goes by what the node says of its own wish: its status is that of either drain. Of an
+// older daemon there is only the status, for which its document must not be the cause.
 func (n *node) drainsItself() bool {
-	return (n.record.Status == "draining" || n.record.Status == "drained") && n.drain == nil && n.applied >= n.lifted
+	if own := n.record.OwnDrain; own != nil {
+		return *own
+	}
+	return (n.record.Status == "draining" || n.record.Status == "drained") && n.drain == nil
 }
 
 // barred says why a node is not written to; empty: it may be.

@@ -23,6 +23,7 @@ const (
 // NodeRecord is what is kept of the record of a node.
 type NodeRecord struct {
 	ID, Cluster, Version, HTTP, Status string
+	OwnDrain                           *bool // nil: it does not say
 	CPUs                               int
 	Memory                             int64
 	Attributes                         map[string]string // by the names that constraints use
@@ -30,7 +31,8 @@ type NodeRecord struct {
 }
 
 func (r NodeRecord) equal(o NodeRecord) bool {
-	same := maps.Equal(r.Attributes, o.Attributes) && r.Since.Equal(o.Since)
+	same := maps.Equal(r.Attributes, o.Attributes) && r.Since.Equal(o.Since) && (r.OwnDrain == nil) == (o.OwnDrain == nil) &&
+		(r.OwnDrain == nil || *r.OwnDrain == *o.OwnDrain)
 	return same && r.ID == o.ID && r.Cluster == o.Cluster && r.Version == o.Version && r.HTTP == o.HTTP &&
 		r.Status == o.Status && r.CPUs == o.CPUs && r.Memory == o.Memory
 }
@@ -100,7 +102,8 @@ func recordOf(r *zkschema.Node) NodeRecord {
 	}
 	return NodeRecord{
 		ID: a["node.id"], Cluster: intern(r.Cluster), Version: a["node.version"], HTTP: intern(r.HTTP), Status: intern(r.Status),
-		CPUs: r.Machine.CPUs, Memory: r.Machine.MemoryBytes, Attributes: a, Since: r.Since,
+		OwnDrain: copied(r.OwnDrain),
+		CPUs:     r.Machine.CPUs, Memory: r.Machine.MemoryBytes, Attributes: a, Since: r.Since,
 	}
 }
 

@@ -30,12 +30,6 @@ func (c *Cell) PutAssignment(name string, r *zkschema.Assignment, version int32,
 	if r == nil {
 		r, version = &zkschema.Assignment{}, -1
 	}
-	switch {
-	case n.drain != nil && r.Drain == nil:
-		n.lifted = version
-	case version < n.lifted:
-		n.lifted = -1 // another document, which counts anew
-	}
 	changed := n.version != version || !sameDrain(n.drain, r.Drain)
 	n.assigned, n.version, n.drain = version >= 0, version, copied(r.Drain)
 	if n.ask(r.Prefetch, now) || changed {

@@ -108,7 +108,7 @@ func (n *node) Facts() presence.Facts {
 	s := a.State() // before what it is true of
 	services, status := n.host.services(s.Drain != nil)
 	out := presence.Facts{Services: services, Node: zkschema.Node{
-		ID: "id-" + n.name, Name: n.name, Cluster: "default", Version: "sim", Status: status, HTTP: "http://" + n.name,
+		ID: "id-" + n.name, Name: n.name, Cluster: "default", Version: "sim", Status: status, OwnDrain: new(bool), HTTP: "http://" + n.name,
 		Machine: api.Machine{OS: "linux", Arch: "amd64", CPUs: 64, MemoryBytes: 64 << 30}, Labels: map[string]string{"rack": n.rack},
 	}}
 	out.Assigned = &presence.Assigned{Version: s.Version, Refused: s.Refused, Prefetched: s.Prefetched, PrefetchFailed: s.PrefetchFailed, Units: s.Units}
