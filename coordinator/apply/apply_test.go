@@ -376,5 +376,8 @@ func TestNothingToGoBackTo(t *testing.T) {
 		if told(r) != "deployment web.borud.fbu v1" || r.Stands[0].Record.(zkschema.Deployment).Stable != 0 {
 			t.Errorf("it stands %s, failed %v", told(r), r.Failed)
 		}
+		if why := r.Stands[0].Record.(zkschema.Deployment).Why; !strings.Contains(why, "it stays as it is: ") || !strings.Contains(why, "version 7 is not kept") {
+			t.Errorf("it says %q", why)
+		}
 	})
 }

@@ -98,8 +98,8 @@ func each[T any](ctx context.Context, r *run, all []T, encode func(T) (write, er
 	})
 }
 
-// apply writes records together. Where that is refused, or it is not known whether it was done,
-// what stands is read.
+// apply writes records together. Where one of them cannot be written at all the others are written
+// without it; where they are refused otherwise, or it is not known whether it was done, what stands is read.
 func (r *run) apply(ctx context.Context, writes []write) error {
 	if len(writes) == 0 {
 		return nil
@@ -119,6 +119,9 @@ func (r *run) apply(ctx context.Context, writes []write) error {
 		r.failed(err)
 		return nil
 	}
+	if len(writes) > 1 && unwritable(err) {
+		return r.oneByOne(ctx, writes)
+	}
 	r.Log.Info("what was decided was not written, looking at what stands", "records", len(writes), "why", err)
 	r.failed(err)
 	paths := make([]string, 0, len(writes))
@@ -126,6 +129,36 @@ func (r *run) apply(ctx context.Context, writes []write) error {
 		paths = append(paths, w.op.Path)
 	}
 	return r.look(ctx, paths)
+}
+
+// unwritable tells whether an error says that a record is refused whatever stands in its place:
+// read and decided anew it would be refused again, and all that is written with it.
+func unwritable(err error) bool {
+	return errors.Is(err, keeper.ErrForbidden) || errors.Is(err, keeper.ErrInvalid) || errors.Is(err, keeper.ErrTooLarge)
+}
+
+// oneByOne writes records of which one or more cannot be written together with any other.
+func (r *run) oneByOne(ctx context.Context, writes []write) error {
+	refused := 0
+	for _, w := range writes {
+		versions, err := r.Office.Apply(ctx, w.op)
+		switch {
+		case err == nil:
+			r.stand([]write{w}, versions)
+			continue
+		case over(ctx, err):
+			return err
+		}
+		r.failed(err)
+		if refused++; unwritable(err) {
+			continue
+		}
+		if err := r.look(ctx, []string{w.op.Path}); err != nil {
+			return err
+		}
+	}
+	r.Log.Info("records were written one by one, since one of them cannot be", "records", len(writes), "refused", refused)
+	return nil
 }
 
 // look reads what stands at paths.

@@ -30,8 +30,8 @@ func (r *run) revert(ctx context.Context, d plan.Decision) error {
 			return err
 		}
 		r.failed(err)
-		if fault.SlugOf(err) == "version-not-kept" {
-			err = r.unstable(ctx, v.Job)
+		if fault.SlugOf(err) == "version-not-kept" || fault.KindOf(err) == fault.TooLarge {
+			err = r.unstable(ctx, v.Job, err)
 		} else {
 			err = r.look(ctx, []string{r.Cell.Job(v.Job)})
 		}
@@ -42,8 +42,9 @@ func (r *run) revert(ctx context.Context, d plan.Decision) error {
 	return nil
 }
 
-// unstable notes in a job's deployment that there is nothing to go back to any more.
-func (r *run) unstable(ctx context.Context, name job.Name) error {
+// unstable notes in a job's deployment that there is nothing to go back to any more, and why:
+// asked again it would be refused again.
+func (r *run) unstable(ctx context.Context, name job.Name, why error) error {
 	at := r.Cell.Deployment(name)
 	c, err := r.Looker.Look(ctx, r.Reader, at)
 	record, ok := c.Record.(zkschema.Deployment)
@@ -51,11 +52,12 @@ func (r *run) unstable(ctx context.Context, name job.Name) error {
 		return nil // the next plan finds out
 	}
 	record.Stable, record.StableSpec = 0, ""
+	record.Why += "; it stays as it is: " + why.Error()
 	data, err := record.Encode()
 	if err != nil {
 		return nil // what was read can be written
 	}
-	r.Log.Warn("a job cannot go back to what it was before an update that failed: that version is not kept any more", "job", name)
+	r.Log.Warn("a job cannot go back to what it was before an update that failed, and stays as it is", "job", name, "why", why)
 	return r.apply(ctx, []write{{put(at, data, c.Version), mirror.Change{Kind: mirror.Deployment, Name: name.String(), Record: record}}})
 }
 
