@@ -21,7 +21,7 @@ type Job struct {
 	Schema   int       `json:"schema"`
 	Job      job.Job   `json:"job"`               // its Version rises by one with each change, and goes on where a removed job comes back
 	Spec     string    `json:"spec"`              // the digest of Job.Spec
-	Revision int       `json:"revision"`          // the version that changed what an instance is last: by its spec, a restart, or a start after a stop. A revert of the coordinator's goes back to an earlier one
+	Revision int       `json:"revision"`          // the version that changed what an instance is last: by its spec, a restart, or a start after a stop. Who goes back to an earlier spec goes back to its revision
 	Born     int       `json:"born,omitempty"`    // the first version of it: what was before belongs to a removed job of its name. 0: not known
 	Change   string    `json:"change"`            // what was asked for: put, scale, stop, restart, revert, remove
 	Removed  bool      `json:"removed,omitempty"` // its instances are stopped; when no node names one any more the record goes

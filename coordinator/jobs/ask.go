@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/cloudname/nodee/internal/fault"
 	"github.com/cloudname/nodee/internal/keeper"
@@ -13,7 +14,10 @@ import (
 // Put makes a job what j says. Where it says that already nothing is written, and the version
 // stays; a removed job is there again, with a new revision, and its versions go on.
 func (b Book) Put(ctx context.Context, j job.Job, o Options) (Outcome, error) {
-	out, err := b.write(ctx, j.Name, o, put(j))
+	out, err := b.write(ctx, j.Name, o, func(s standing) (zkschema.Job, error) {
+		revision, err := b.before(ctx, s, j)
+		return zkschema.Job{Job: j, Revision: revision, Change: changePut}, err
+	})
 	return out, whose("put", j.Name, err)
 }
 
@@ -45,17 +49,23 @@ func (b Book) Remove(ctx context.Context, name job.Name, o Options) (Outcome, er
 
 // Revert makes a job what one of its versions said, and has it run: who brings a version back
 // wants it to, also where that was the version of a stop. The error is a fault.Conflict where the
-// version is not kept.
+// version is not kept. It goes back to the revision of that version, as Undo does, unless the job has
+// been stopped, or its instances are that already.
 func (b Book) Revert(ctx context.Context, name job.Name, version int, o Options) (Outcome, error) {
-	out, err := b.write(ctx, name, o, change(name, changeRevert, func(j *job.Job) error {
+	out, err := b.write(ctx, name, o, func(s standing) (zkschema.Job, error) {
+		if !s.exists() {
+			return zkschema.Job{}, s.lacks(name)
+		}
 		old, err := b.keptVersion(ctx, name, version)
 		if err != nil {
-			return err
+			return zkschema.Job{}, err
 		}
-		*j = old.Job
-		j.Stopped = false
-		return nil
-	}))
+		r := zkschema.Job{Job: old.Job, Change: changeRevert}
+		if r.Job.Stopped = false; s.becomes(old.Spec) && slices.Contains(s.numbers, old.Revision) {
+			r.Revision = old.Revision
+		}
+		return r, nil
+	})
 	return out, whose("revert", name, err)
 }
 
@@ -78,6 +88,27 @@ func (b Book) Undo(ctx context.Context, name job.Name, revision int, o Options) 
 		return zkschema.Job{Job: j, Revision: old.Revision, Change: changeRevert}, nil
 	})
 	return out, whose("revert", name, err)
+}
+
+// before finds the revision that a job was of when it said last what instances are by j: where an
+// update is on its way, what it has not reached yet is of that, and is left alone. 0: it never said
+// that as far as is known, or a new revision is needed whatever it said.
+func (b Book) before(ctx context.Context, s standing, j job.Job) (int, error) {
+	digest, _, err := zkschema.EncodeSpec(j.Spec)
+	if err != nil || j.Stopped || !s.becomes(digest) {
+		return 0, err
+	}
+	for _, n := range slices.Backward(s.numbers) {
+		v, err := b.version(ctx, j.Name, n)
+		switch {
+		case errors.Is(err, keeper.ErrNoNode):
+		case err != nil:
+			return 0, err
+		case v.Spec == digest && slices.Contains(s.numbers, v.Revision):
+			return v.Revision, nil
+		}
+	}
+	return 0, nil
 }
 
 // keptVersion reads a version that is to be brought back.

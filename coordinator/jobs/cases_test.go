@@ -31,7 +31,15 @@ func puts(d *desk) {
 	if out := d.put(webJob); out.Created || !out.Changed || out.Stat != 3 {
 		d.Errorf("the first content again is %+v", out)
 	}
-	d.stands(4, 4)
+	d.stands(4, 1)
+	d.put(strings.Replace(webJob, "/bin/web", "/bin/other", 1))
+	d.must(d.Restart(d.ctx, web, Options{}))
+	d.put(webJob)
+	d.put(strings.Replace(webJob, "/bin/web", "/bin/other", 1))
+	d.stands(8, 6) // what it was when it said that last
+	d.must(d.Stop(d.ctx, web, Options{}))
+	d.put(webJob)
+	d.stands(10, 10) // who was stopped begins anew
 }
 
 func changes(d *desk) {
@@ -88,6 +96,26 @@ func reverts(d *desk) {
 			d.Errorf("version %d: %v", n, err)
 		}
 	}
+}
+
+func goesBack(d *desk) {
+	d.put(webJob)
+	d.must(d.Scale(d.ctx, web, 5, Options{}))
+	other := strings.Replace(webJob, "/bin/web", "/bin/other", 1)
+	d.put(other)
+	if r := d.must(d.Revert(d.ctx, web, 2, Options{})).Record; r.Job.Count != 5 {
+		d.Errorf("reverted to %+v", r)
+	}
+	d.stands(4, 1) // what the update had not reached is what it says again
+	d.must(d.Restart(d.ctx, web, Options{}))
+	d.must(d.Revert(d.ctx, web, 1, Options{}))
+	d.stands(6, 5) // instances are that already: another count touches none
+	d.put(other)
+	for n := range zkschema.KeptVersions + 2 {
+		d.must(d.Scale(d.ctx, web, 10+n, Options{}))
+	}
+	last := d.put(webJob).Record
+	d.stands(last.Job.Version, last.Job.Version) // none of the kept versions has said that
 }
 
 func undoes(d *desk) {

@@ -73,6 +73,12 @@ func next(s standing, r zkschema.Job) (_ zkschema.Job, spec []byte, err error) {
 	return r, spec, nil
 }
 
+// becomes tells whether the instances of a job that runs are to become what the digest is of, and
+// are something else: one that was stopped begins anew, whatever it was before.
+func (s standing) becomes(digest string) bool {
+	return s.exists() && !s.record.Job.Stopped && s.record.Spec != digest
+}
+
 // anew tells whether a record asks for something though the job say the same: a restart does, and
 // the coordinator's own revert, which may undo one.
 func anew(r zkschema.Job) bool {
@@ -110,11 +116,6 @@ func checked(j job.Job) error {
 		_, err = job.Decode(text, document.JSON, "body.")
 	}
 	return err
-}
-
-// put is the wish for a job as it is.
-func put(j job.Job) wish {
-	return func(standing) (zkschema.Job, error) { return zkschema.Job{Job: j, Change: changePut}, nil }
 }
 
 // scale is the wish for another number of instances.

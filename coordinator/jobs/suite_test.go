@@ -185,7 +185,7 @@ func TestBook(t *testing.T) {
 }
 
 var cases = map[string]func(*desk){
-	"put": puts, "change": changes, "revert": reverts, "undo": undoes, "remove": removes, "match": matches,
+	"put": puts, "change": changes, "revert": reverts, "goes back": goesBack, "undo": undoes, "remove": removes, "match": matches,
 	"kept": keeps, "races": races, "never first": neverFirst, "lost answers": lostAnswers, "specs that go": specsThatGo, "fence": fenced,
 	"too large": tooLarge, "newer": newer, "damaged": damaged, "policies": policies, "settings": settings, "nothing there": nothingThere,
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/cloudname/nodee/job"
+	"github.com/cloudname/nodee/runtime/service"
 )
 
 func (w *world) want(name job.Name, sentence string, want map[string][]string) {
@@ -63,6 +64,41 @@ func TestAFailedUpdateIsReverted(t *testing.T) {
 		"0.web.borud.fbu": {"n1@1"}, "1.web.borud.fbu": {"n2@1"}, "2.web.borud.fbu": {"n3@1"},
 	})
 	if d := w.deployments[j.Name]; d.Status != "done" || d.Stable != 1 || d.Reverts != 2 {
+		t.Errorf("the deployment is %+v", d)
+	}
+}
+
+func TestWhatAnUpdateHasNotReachedIsLeftAloneByWhoGoesBack(t *testing.T) {
+	w := newWorld(t, 4)
+	j := aJob("web", 4)
+	w.submit(j)
+	w.run(time.Minute)
+	first := w.jobs[j.Name]
+	w.nodes["n4"].units["3.web.borud.fbu"].state = service.StateStarting // and is so for ever
+	w.run(10 * time.Minute)
+	w.sick[2] = true
+	w.edit(j.Name, "put", func(j *job.Job) { as(j, "2") })
+	w.run(10 * time.Second)
+	if got := w.unit("n4", "3.web.borud.fbu"); got != "running@2" {
+		t.Fatalf("3 does nothing for anyone, and is changed first; it is %q", got)
+	}
+	out, err := w.cells[0].Try(first.Job, w.now)
+	if err != nil || len(out.Changes) != 1 || out.Changes[0].Instance.Instance != 3 {
+		t.Errorf("the plan to go back is %+v, %v; want that 3 is updated", out, err)
+	}
+	back := first
+	back.Job.Version, back.Change, back.At = 3, "revert", w.now
+	w.keep(back)
+	w.run(time.Minute)
+	for node, unit := range map[string]string{"n1": "0.web.borud.fbu", "n2": "1.web.borud.fbu", "n3": "2.web.borud.fbu"} {
+		if u := w.nodes[node].units[unit]; u.started.After(start.Add(10 * time.Second)) {
+			t.Errorf("%s was started anew at %s", unit, u.started)
+		}
+	}
+	w.want(j.Name, "all is as it was", map[string][]string{
+		"0.web.borud.fbu": {"n1@1"}, "1.web.borud.fbu": {"n2@1"}, "2.web.borud.fbu": {"n3@1"}, "3.web.borud.fbu": {"n4@1"},
+	})
+	if d := w.deployments[j.Name]; d.Status != "done" || d.Revision != 1 {
 		t.Errorf("the deployment is %+v", d)
 	}
 }

@@ -132,6 +132,9 @@ func (o *Outcome) addUpdates(e *entry, j job.Job) error {
 		if !i.placed() || changed[i.coordinate()] || why == "" && !behind[i] {
 			continue
 		}
+		if why != "" && i.primary.spec == digest {
+			continue // an update is on its way that has not reached it: the job goes back to its revision
+		}
 		on := i.primary.on.name
 		update := Planned{Kind: Update, Instance: i.coordinate(), From: on, To: on, Why: why}
 		if why == "" {

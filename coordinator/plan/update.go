@@ -47,6 +47,9 @@ func (p *planner) updateJob(e *entry) {
 		p.askFor(e, false)
 		return
 	}
+	if begins {
+		e.allowTime(p.now)
+	}
 	instances := p.instancesOf(e, d)
 	step := rollout.Plan(p.now, e.record.Job.Update, d.Stable == d.Revision, instances)
 	was, tried := d.Status, len(instances) > 0 || len(e.behind) == 0 // not when all nodes of a system job are away
@@ -88,6 +91,16 @@ func (e *entry) rollout(now time.Time) (d zkschema.Deployment, begins bool) {
 		}
 	}
 	return d, true
+}
+
+// allowTime gives all instances the whole of their healthy_deadline: some may have been of the job's
+// revision before, and have waited to become healthy ever since.
+func (e *entry) allowTime(now time.Time) {
+	for _, i := range e.instances {
+		for _, k := range i.copies {
+			k.attempt = now
+		}
+	}
 }
 
 // revertChange is how a job's record says that it goes back to an earlier version; with a reason
