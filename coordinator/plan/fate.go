@@ -64,9 +64,10 @@ func (p *planner) give(i *instance, change place.Change) {
 	}
 	w.want, w.since, w.kind, w.why = service.Running, p.stamp(), Start, change.Why
 	if k := to.copies[i]; k != nil && k.assigned {
-		if w.since, w.kind = k.since, Resume; !k.atRest() {
-			w.spec, w.generation = k.spec, k.generation
+		if !k.canResume(w) {
+			return
 		}
+		w.since, w.kind = k.since, Resume
 	}
 	p.wish(to, i, w)
 }
@@ -88,14 +89,21 @@ func (p *planner) keep(k *copy) {
 		r := k.of.of.record
 		w.spec, w.generation, w.kind, w.why = r.Spec, int64(r.Revision), Update, "the job is at version "+whole(int64(r.Revision))
 	case k.want != service.Running:
-		w.kind, w.why = Resume, "it is wanted again"
-		if start := p.startOf(k.of.of); k.atRest() {
-			w.spec, w.generation = start.spec, start.generation
+		start := p.startOf(k.of.of)
+		if !k.canResume(start) {
+			return
 		}
+		w.spec, w.generation, w.kind, w.why = start.spec, start.generation, Resume, "it is wanted again"
 	default:
 		return
 	}
 	p.wish(k.on, k.of, w)
+}
+
+// canResume tells whether a copy that was let go can be what is wanted now: where that is something
+// else, what it was has to end first, since nobody asks for that any more.
+func (k *copy) canResume(w wish) bool {
+	return k.atRest() || k.spec == w.spec && k.generation == w.generation
 }
 
 // letOthersGo lets go of the copies that do not stand for the instance, as soon as the one that

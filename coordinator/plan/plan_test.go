@@ -204,3 +204,26 @@ func TestScaleStopAndRemove(t *testing.T) {
 		t.Errorf("it is not forgotten: %v", w.cells[0].jobs)
 	}
 }
+
+func TestWhatWasRemovedIsNotStartedAgain(t *testing.T) {
+	w := newWorld(t, 2)
+	w.drainTime = 20 * time.Second
+	j := aJob("web", 2)
+	w.submit(j)
+	w.run(time.Minute)
+	w.removeJob(j.Name)
+	w.run(5 * time.Second)
+	as(&j, "2")
+	w.change(j, "put", "")
+	for range 60 {
+		w.run(time.Second)
+		for _, node := range []string{"n1", "n2"} {
+			for _, u := range w.documents[node].Units {
+				if u.Want == service.Running && u.Generation == 1 {
+					t.Fatalf("%s is wanted as what was removed on %s", u.Name, node)
+				}
+			}
+		}
+	}
+	w.want(j.Name, "it is the new one", map[string][]string{"0.web.borud.fbu": {"n1@3"}, "1.web.borud.fbu": {"n2@3"}})
+}
