@@ -79,12 +79,12 @@ func jobPage(j api.Job, d *api.Deployment, now time.Time) [][2]string {
 	if d == nil {
 		return append(page, [2]string{"update", "no coordinator has begun with it"})
 	}
-	return append(page, updatePage(*d, now)...)
+	return append(page, updatePage(*d, j.Stopped || s.Removed, now)...)
 }
 
 // updatePage tells how far an update is.
-func updatePage(d api.Deployment, now time.Time) [][2]string {
-	page := [][2]string{{"update", withReason(updateText(d, now), d.Why)}}
+func updatePage(d api.Deployment, ends bool, now time.Time) [][2]string {
+	page := [][2]string{{"update", withReason(updateText(d, ends, now), d.Why)}}
 	if d.Stable > 0 {
 		page = append(page, [2]string{"stable", "revision " + strconv.Itoa(d.Stable)})
 	}
@@ -100,9 +100,11 @@ func updatePage(d api.Deployment, now time.Time) [][2]string {
 	return page
 }
 
-func updateText(d api.Deployment, now time.Time) string {
+func updateText(d api.Deployment, ends bool, now time.Time) string {
 	text := fmt.Sprintf("to revision %d is ", d.Revision)
 	switch {
+	case d.EndedAt == nil && ends:
+		return fmt.Sprintf("to revision %d was not done when the job was stopped", d.Revision)
 	case d.EndedAt == nil:
 		return text + fmt.Sprintf("%s since %s, %s: %d of %d are of it, %d healthy", d.Status, clock(d.StartedAt), ago(d.StartedAt, now), d.Current, d.Desired, d.Healthy)
 	case d.Status == "failed":

@@ -103,9 +103,12 @@ func TestUpdateText(t *testing.T) {
 		"to revision 4 is done, 1m0s ago":    {Revision: 4, Status: "done", EndedAt: new(noon.Add(-time.Minute))},
 		"to revision 4 has failed, 1m0s ago": {Revision: 4, Status: "failed", EndedAt: new(noon.Add(-time.Minute))},
 	} {
-		if got := updateText(d, noon); got != want {
+		if got := updateText(d, false, noon); got != want {
 			t.Errorf("%+v is told as %q, want %q", d, got, want)
 		}
+	}
+	if got := updateText(api.Deployment{Revision: 4, Status: "running", StartedAt: noon}, true, noon); got != "to revision 4 was not done when the job was stopped" {
+		t.Errorf("of a job that was stopped meanwhile it is told as %q", got)
 	}
 }
 

@@ -213,6 +213,9 @@ func TestWhatWasRemovedIsNotStartedAgain(t *testing.T) {
 	w.run(time.Minute)
 	w.removeJob(j.Name)
 	w.run(5 * time.Second)
+	if v := w.status(j.Name, "who takes their time to stop are told of", Stopping, "it was removed", "2 instances are still stopping"); v.Running != 2 {
+		t.Errorf("%d of it run", v.Running)
+	}
 	as(&j, "2")
 	w.change(j, "put", "")
 	for range 60 {

@@ -159,7 +159,7 @@ func (c *Cell) settled(e *entry) bool {
 func (v *JobView) count(i *instance, now time.Time) {
 	runs, healthy := false, false
 	for _, k := range i.copies {
-		runs = runs || k.reported && k.unit.state == service.StateRunning && k.on.there
+		runs = runs || k.reported && k.on.there && (k.unit.state == service.StateRunning || i.of.ends() && k.unit.ends())
 		healthy = healthy || !k.healthy.IsZero()
 	}
 	if runs {
@@ -181,10 +181,18 @@ func (v *JobView) count(i *instance, now time.Time) {
 	}
 }
 
+// ends tells whether nothing of a job is to run. What still stops of it counts as running then: its
+// processes are there.
+func (e *entry) ends() bool { return e.record != nil && (e.record.Removed || e.record.Job.Stopped) }
+
+func (r reportedUnit) ends() bool {
+	return r.state == service.StateDraining || r.state == service.StateStopping
+}
+
 // desired is how many instances a job should have.
 func (e *entry) desired(waits *place.Pending) (n int) {
 	switch {
-	case e.record == nil || e.record.Removed || e.record.Job.Stopped:
+	case e.record == nil || e.ends():
 		return 0
 	case e.record.Job.Type != job.System:
 		return e.record.Job.Count
@@ -226,11 +234,11 @@ func (e *entry) status(v JobView) (Status, string) {
 	case e.undeployed != nil:
 		return Unreadable, "its deployment cannot be read: " + e.undeployed.Error()
 	case e.record.Removed && len(e.instances) > 0:
-		return Stopping, "it was removed" + byAndWhy(e.record.By, e.record.Why)
+		return Stopping, "it was removed" + byAndWhy(e.record.By, e.record.Why) + v.left()
 	case e.record.Removed:
 		return Stopped, "it was removed, and is about to be forgotten"
 	case e.record.Job.Stopped && len(e.instances) > 0:
-		return Stopping, "it was stopped" + byAndWhy(e.record.By, e.record.Why)
+		return Stopping, "it was stopped" + byAndWhy(e.record.By, e.record.Why) + v.left()
 	case e.record.Job.Stopped:
 		return Stopped, "it was stopped" + byAndWhy(e.record.By, e.record.Why)
 	case e.halted():
@@ -241,6 +249,14 @@ func (e *entry) status(v JobView) (Status, string) {
 		return Updating, fmt.Sprintf("%d of %d instances are at version %d and healthy", v.Current, v.Desired, e.record.Revision)
 	}
 	return Running, fmt.Sprintf("%d of %d instances are healthy", v.Healthy, v.Desired)
+}
+
+// left says how many instances of a job that ends there are yet.
+func (v JobView) left() string {
+	if v.Running == 0 {
+		return ", and what nodes still name of it does not run, or they are away"
+	}
+	return ", and " + count(v.Running, "instance is", "instances are") + " still stopping"
 }
 
 // waitsFor says what waits for a node, and why.
