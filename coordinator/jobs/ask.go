@@ -61,7 +61,7 @@ func (b Book) Revert(ctx context.Context, name job.Name, version int, o Options)
 			return zkschema.Job{}, err
 		}
 		r := zkschema.Job{Job: old.Job, Change: changeRevert}
-		if r.Job.Stopped = false; s.becomes(old.Spec) && slices.Contains(s.numbers, old.Revision) {
+		if r.Job.Stopped = false; s.becomes(old.Spec) && s.has(old.Revision) {
 			r.Revision = old.Revision
 		}
 		return r, nil
@@ -104,7 +104,7 @@ func (b Book) before(ctx context.Context, s standing, j job.Job) (int, error) {
 		case errors.Is(err, keeper.ErrNoNode):
 		case err != nil:
 			return 0, err
-		case v.Spec == digest && slices.Contains(s.numbers, v.Revision):
+		case v.Spec == digest && s.has(v.Revision):
 			return v.Revision, nil
 		}
 	}

@@ -116,6 +116,10 @@ func goesBack(d *desk) {
 	}
 	last := d.put(webJob).Record
 	d.stands(last.Job.Version, last.Job.Version) // none of the kept versions has said that
+	d.must(d.Remove(d.ctx, web, Options{}))
+	again := d.put(other).Record
+	d.must(d.Revert(d.ctx, web, last.Job.Version, Options{}))
+	d.stands(again.Job.Version+1, again.Job.Version+1) // that was another job of its name
 }
 
 func undoes(d *desk) {

@@ -79,6 +79,12 @@ func (s standing) becomes(digest string) bool {
 	return s.exists() && !s.record.Job.Stopped && s.record.Spec != digest
 }
 
+// has tells whether there is a revision to go back to: its version is kept, and is this job's, not
+// that of a removed one of its name.
+func (s standing) has(revision int) bool {
+	return slices.Contains(s.numbers, revision) && revision >= s.record.Born
+}
+
 // anew tells whether a record asks for something though the job say the same: a restart does, and
 // the coordinator's own revert, which may undo one.
 func anew(r zkschema.Job) bool {
