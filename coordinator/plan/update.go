@@ -35,7 +35,6 @@ func (p *planner) updateJobs() {
 
 func (p *planner) updateJob(e *entry) {
 	d, begins := e.rollout(p.stamp())
-	ended := p.stamp()
 	if d.Status == zkschema.DeploymentFailed {
 		p.askFor(e, false)
 		if !p.revert(e, d) {
@@ -52,13 +51,9 @@ func (p *planner) updateJob(e *entry) {
 	}
 	instances := p.instancesOf(e, d)
 	step := rollout.Plan(p.now, e.record.Job.Update, d.Stable == d.Revision, instances)
-	was, tried := d.Status, len(instances) > 0 || len(e.behind) == 0 // not when all nodes of a system job are away
-	switch {
-	case step.Failed != "":
-		d.Status, d.Why, d.EndedAt = zkschema.DeploymentFailed, step.Failed, &ended
-	case step.Done && tried && was == zkschema.DeploymentRunning && len(p.pending[e.name].Nodes) == 0:
-		d.Status, d.Stable, d.StableSpec, d.EndedAt = zkschema.DeploymentDone, d.Revision, e.record.Spec, &ended
-	}
+	was := d.Status
+	tried := len(instances) > 0 || len(e.behind) == 0 // not when all nodes of a system job are away
+	p.conclude(&d, e, step, tried)
 	if begins || d.Status != was {
 		p.out.Deployments = append(p.out.Deployments, Deployment{e.name, e.deployed, d})
 	}
@@ -72,6 +67,17 @@ func (p *planner) updateJob(e *entry) {
 	p.askFor(e, step.Failed == "")
 	if step.Failed != "" {
 		p.revert(e, d)
+	}
+}
+
+// conclude notes in a deployment what a step of it has come to.
+func (p *planner) conclude(d *zkschema.Deployment, e *entry, step rollout.Step, tried bool) {
+	now := p.stamp()
+	switch {
+	case step.Failed != "":
+		d.Status, d.Why, d.EndedAt = zkschema.DeploymentFailed, step.Failed, &now
+	case step.Done && tried && d.Status == zkschema.DeploymentRunning && len(p.pending[e.name].Nodes) == 0:
+		d.Status, d.Stable, d.StableSpec, d.EndedAt = zkschema.DeploymentDone, d.Revision, e.record.Spec, &now
 	}
 }
 
