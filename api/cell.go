@@ -25,6 +25,7 @@ type CellNode struct {
 	Policy   *NodePolicy       `json:"policy" doc:"What operators have decided about it; null: nothing"`
 	Capacity Capacity          `json:"capacity"`
 	Units    []NodeUnit        `json:"units,omitempty" doc:"What it runs or should; not in lists"`
+	Held     string            `json:"held" doc:"Why nothing is planned in the whole cell, this node included: it is frozen, or its settings cannot be read; empty: it is"`
 	Refused  string            `json:"refused" doc:"Why it does not follow its assignment; empty: it does"`
 	Why      string            `json:"why" doc:"Why it is in this status, for people"`
 }
@@ -74,6 +75,7 @@ type Cell struct {
 	Leader      *CellLeader     `json:"leader" doc:"null: there is none now, or the coordinator that answers cannot know for want of ZooKeeper"`
 	Coordinator CellCoordinator `json:"coordinator" doc:"The one that answers"`
 	Freeze      bool            `json:"freeze" doc:"The coordinators change nothing"`
+	Held        string          `json:"held" doc:"Why nothing is planned: it is frozen, or its settings cannot be read; empty: it is"`
 	Why         string          `json:"why" doc:"Why it is frozen, in the words of who has asked"`
 	By          string          `json:"by" doc:"Who has changed the settings last"`
 	Since       *time.Time      `json:"since" doc:"When; null: never"`

@@ -46,6 +46,7 @@ type JobStatus struct {
 	Desired    int              `json:"desired" doc:"How many instances there should be; of a system job one for each node that matches"`
 	Running    int              `json:"running" doc:"How many instances run somewhere"`
 	Healthy    int              `json:"healthy" doc:"How many run and are not unhealthy"`
+	Held       string           `json:"held" doc:"Why nothing is planned in the whole cell, this job included: it is frozen, or its settings cannot be read; empty: it is"`
 	Pending    *Pending         `json:"pending" doc:"null: there is a node for every instance"`
 	Settled    bool             `json:"settled" doc:"Nothing of it is on its way: this coordinator has planned what it knows, and there is nothing to move, to change or to stop"`
 	Revision   int              `json:"revision" doc:"The version that changed last what an instance is"`

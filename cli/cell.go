@@ -89,6 +89,8 @@ func cellPage(c api.Cell) [][2]string {
 	}
 	if c.Freeze {
 		page = append(page, [2]string{"frozen", frozenText(c)})
+	} else if c.Held != "" {
+		page = append(page, [2]string{"held", "nothing is planned: " + c.Held})
 	}
 	return append(page, zooKeeperPart(c.Coordinator.ZooKeeper)...)
 }

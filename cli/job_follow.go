@@ -154,15 +154,23 @@ func jobHeadline(j api.Job) string {
 	s := j.Status
 	switch {
 	case s.Removed:
-		return fmt.Sprintf("%s is being removed: %s", j.Name, stillText(s.Running))
+		return orHeld(fmt.Sprintf("%s is being removed: %s", j.Name, stillText(s.Running)), s.Held)
 	case s.Status == api.JobStopped:
 		return withReason(fmt.Sprintf("%s is stopped (version %d)", j.Name, j.Version), s.Why)
 	}
 	text := fmt.Sprintf("%s is %s: %d of %d running, %d healthy (version %d)", j.Name, s.Status, s.Running, s.Desired, s.Healthy, j.Version)
 	if s.Status == api.JobRunning || s.Pending != nil { // the numbers tell it, or what is pending does
+		return orHeld(text, s.Held)
+	}
+	return orHeld(withReason(text, s.Why), s.Held)
+}
+
+// orHeld adds to what is on its way that nothing is, where that is so.
+func orHeld(text, why string) string {
+	if why == "" {
 		return text
 	}
-	return withReason(text, s.Why)
+	return text + "; nothing is planned: " + why
 }
 
 func stillText(running int) string {
@@ -176,7 +184,7 @@ func stillText(running int) string {
 func progressText(j api.Job, d *api.Deployment) string {
 	s := j.Status
 	if j.Stopped || s.Removed {
-		return s.Status + ", " + stillText(s.Running)
+		return orHeld(s.Status+", "+stillText(s.Running), s.Held)
 	}
 	parts := []string{s.Status, fmt.Sprintf("%d of %d healthy", min(s.Healthy, s.Desired), s.Desired)}
 	if more := s.Running - s.Desired; more > 0 {
@@ -197,7 +205,7 @@ func progressText(j api.Job, d *api.Deployment) string {
 	if s.Pending != nil {
 		parts = append(parts, pendingShort(s.Pending))
 	}
-	return strings.Join(parts, ", ")
+	return orHeld(strings.Join(parts, ", "), s.Held)
 }
 
 // someNames is how many names a line has.

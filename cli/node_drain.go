@@ -78,7 +78,7 @@ func (a *app) followDrain(ctx context.Context, c *client.Client, got client.Answ
 			return true, "", nil
 		}
 		left := leftOn(now.Value)
-		f.say(drainText(now.Value.Status, left, f.stuck(ctx, left)))
+		f.say(orHeld(drainText(now.Value.Status, left, f.stuck(ctx, left)), now.Value.Held))
 		return false, "", nil
 	})
 	if err != nil {
@@ -167,5 +167,5 @@ func (a *app) sayNode(n api.CellNode) error {
 	if n.Policy != nil {
 		text += "; " + policyText(*n.Policy)
 	}
-	return a.say("%s\n", printable(text))
+	return a.say("%s\n", printable(orHeld(text, n.Held)))
 }

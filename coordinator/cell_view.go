@@ -27,6 +27,9 @@ func (l *loop) fill(out *api.Cell, now time.Time) {
 		since := s.Since
 		out.ID, out.Freeze, out.Why, out.By, out.Since = s.ID, s.Freeze, s.Why, s.By, &since
 	}
+	if l.known {
+		out.Held = l.cell.Held()
+	}
 	// Nobody can tell who leads without ZooKeeper: an office lapses.
 	if r := l.leader; r != nil && (l.office != nil || !l.linked.IsZero()) {
 		out.Leader = &api.CellLeader{Name: r.Name, HTTP: r.HTTP, Since: r.Since}

@@ -1,6 +1,7 @@
 package coordinator
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -44,6 +45,35 @@ func TestANodeWithoutItsReport(t *testing.T) {
 			if change.To != "n2" {
 				t.Errorf("%s would go to %s", change.Instance, change.To)
 			}
+		}
+	})
+}
+
+// What has to leave its node and has nowhere to go is counted among what is pending; a cell of which
+// nothing is planned says so, and goes on telling what waited.
+func TestWhatIsTold(t *testing.T) {
+	inMemory(t, func(w *world) {
+		c := w.coordinator("c1")
+		w.node("n1")
+		w.job(3, "one")
+		time.Sleep(time.Second)
+		w.report()
+		w.put(cell.Policy("n1"), zkschema.Policy{Drained: true, Since: time.Now()})
+		time.Sleep(time.Second)
+		drained := func() int { return (*c.metrics.pending.Load())["drained"] }
+		if got := drained(); got != 3 {
+			t.Errorf("%d instances have nowhere to go; want 3\n%s", got, c.log)
+		}
+		if why := c.Cell().Held; why != "" {
+			t.Errorf("nothing is planned: %s", why)
+		}
+		if _, err := w.hand.Apply(w.Context(), keeper.Set(cell.Settings(), []byte("{"), keeper.AnyVersion)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		j, err := c.Job(job.Name{Service: "web", User: "borud", Cell: "fbu"})
+		if why := c.Cell().Held; err != nil || !strings.Contains(why, "settings cannot be read") || j.Status.Held != why || drained() != 3 {
+			t.Errorf("of the cell it is said %q, of the job %q, %v; %d have nowhere to go", why, j.Status.Held, err, drained())
 		}
 	})
 }

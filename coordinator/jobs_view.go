@@ -90,7 +90,7 @@ func unreadable(v plan.JobView) api.Job {
 func jobOf(v plan.JobView) api.Job {
 	r := v.Record
 	s := api.JobStatus{
-		Status: string(v.Status), Desired: v.Desired, Running: v.Running, Healthy: v.Healthy, Pending: pendingOf(v.Pending), Settled: v.Settled,
+		Status: string(v.Status), Desired: v.Desired, Running: v.Running, Healthy: v.Healthy, Pending: pendingOf(v.Pending), Settled: v.Settled, Held: v.Held,
 		Revision: r.Revision, Change: r.Change, Removed: r.Removed, At: r.At, By: r.By, Why: v.Why,
 	}
 	if d := v.Deployment; d != nil {
@@ -103,7 +103,7 @@ func pendingOf(p *place.Pending) *api.Pending {
 	if p == nil {
 		return nil
 	}
-	out := &api.Pending{Instances: len(p.Instances) + len(p.Stuck), Reasons: []api.PendingReason{}, Nearest: p.Why.Nearest}
+	out := &api.Pending{Instances: p.Count(), Reasons: []api.PendingReason{}, Nearest: p.Why.Nearest}
 	for _, r := range p.Why.Reasons {
 		out.Reasons = append(out.Reasons, api.PendingReason{Key: string(r.Key), Text: r.Text, Nodes: r.Nodes})
 	}

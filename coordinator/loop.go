@@ -159,7 +159,9 @@ func (l *loop) step(now time.Time) {
 	began := time.Now()
 	d := l.cell.Plan(now, scope)
 	l.metrics.plan.Observe(time.Since(began).Seconds())
-	l.metrics.setPending(d.Pending)
+	if d.Frozen == "" { // else what waited, waits on
+		l.metrics.setPending(d.Pending)
+	}
 	changed := l.dirty || l.pending != len(d.Pending)
 	l.dirty, l.planned, l.next, l.pending, l.retry = false, now, d.Next, len(d.Pending), time.Time{}
 	l.say(d)

@@ -19,7 +19,7 @@ import (
 type metrics struct {
 	plan       prometheus.Histogram
 	placements prometheus.Counter
-	pending    atomic.Pointer[map[string]int] // instances without a node, by what keeps most nodes from taking them
+	pending    atomic.Pointer[map[string]int] // instances with nowhere to go, by what keeps most nodes from taking them
 }
 
 func newMetrics() *metrics {
@@ -38,7 +38,7 @@ func newMetrics() *metrics {
 func (m *metrics) setPending(all []place.Pending) {
 	by := map[string]int{}
 	for _, p := range all {
-		by[string(p.Why.Key())] += len(p.Instances)
+		by[string(p.Why.Key())] += p.Count()
 	}
 	m.pending.Store(&by)
 }
@@ -63,7 +63,7 @@ func (c *Coordinator) Metrics() http.Handler {
 
 var (
 	leaderDesc  = prometheus.NewDesc("nodee_leader", "1 while this coordinator leads its cell.", nil, nil)
-	pendingDesc = prometheus.NewDesc("nodee_pending", "How many instances have no node, by what keeps most nodes from taking them.", []string{"reason"}, nil)
+	pendingDesc = prometheus.NewDesc("nodee_pending", "How many instances have no node, or must leave theirs and have no other, by what keeps most nodes from taking them.", []string{"reason"}, nil)
 	nodesDesc   = prometheus.NewDesc("nodee_nodes", "How many nodes are in each status.", []string{"status"}, nil)
 	sessionDesc = prometheus.NewDesc("nodee_zookeeper_session", "1 while the coordinator has a session with ZooKeeper.", nil, nil)
 )

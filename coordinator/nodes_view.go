@@ -50,7 +50,7 @@ func (l *loop) nodeOf(v plan.NodeView) api.CellNode {
 			CPUTotal: float64(v.Record.CPUs), CPUUsed: v.CPUUsed, MemoryBytesTotal: v.Record.Memory, MemoryBytesUsed: v.MemoryUsed,
 			UnitsTotal: v.UnitsTotal, UnitsUsed: v.UnitsUsed,
 		},
-		Refused: v.Refused, Why: v.Why,
+		Held: v.Held, Refused: v.Refused, Why: v.Why,
 	}
 	if p := v.Policy; p != nil {
 		n.Policy = &api.NodePolicy{Drained: p.Drained, Eligible: p.Eligible, Deadline: p.Deadline, Why: p.Why, By: p.By, Since: p.Since}

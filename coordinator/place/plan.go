@@ -36,6 +36,9 @@ type Pending struct {
 	Why       Why
 }
 
+// Count is how many instances have nowhere to go.
+func (w Pending) Count() int { return len(w.Instances) + len(w.Stuck) + len(w.Nodes) }
+
 // Plan is what must change in a cell, all of it together: a part may need the room that another
 // part leaves.
 type Plan struct {

@@ -31,6 +31,7 @@ type NodeView struct {
 	Assigned int32 // the version of its assignment; -1: there is none
 	Applied  int32 // the version that its report answers to; -1: none
 	Refused  string
+	Held     string // why nothing is planned; empty: it is
 
 	CPUUsed               float64 // that the jobs of what is placed on it ask for, in cores
 	MemoryUsed            int64   // likewise, in bytes
@@ -90,7 +91,7 @@ func (c *Cell) NodeSummary(name string) (NodeView, bool) {
 	}
 	v := NodeView{
 		Name: name, Status: n.status(), Barred: n.barred(), Record: n.record, Policy: copied(n.policy), Since: n.record.Since,
-		Assigned: n.version, Applied: n.applied, Refused: n.refused, UnitsTotal: zkschema.MaxUnits, UnitsUsed: len(n.local),
+		Assigned: n.version, Applied: n.applied, Refused: n.refused, Held: c.Held(), UnitsTotal: zkschema.MaxUnits, UnitsUsed: len(n.local),
 	}
 	if !n.there {
 		v.Since = n.away

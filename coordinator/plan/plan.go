@@ -115,7 +115,7 @@ type planner struct {
 // which copy stands for each instance; where instances must go; what may be updated, job by job;
 // what becomes of each copy; and at last the documents.
 func (c *Cell) Plan(now time.Time, scope Scope) Decision {
-	if why := c.frozen(); why != "" {
+	if why := c.Held(); why != "" {
 		return Decision{Frozen: why}
 	}
 	p := c.begin(now, scope)
@@ -140,15 +140,19 @@ func (c *Cell) begin(now time.Time, scope Scope) *planner {
 	}
 }
 
-// frozen says why nothing may be planned.
-func (c *Cell) frozen() string {
+// Held says why nothing may be planned; empty: it may.
+func (c *Cell) Held() string {
 	switch {
 	case c.unread != nil:
 		return "the cell's settings cannot be read: " + c.unread.Error()
 	case c.settings == nil || c.settings.ID == "":
 		return "the cell has no settings yet"
 	case c.settings.Freeze:
-		return "the cell is frozen" + byAndWhy(c.settings.By, c.settings.Why)
+		since := ""
+		if at := c.settings.Since; !at.IsZero() {
+			since = " since " + clock(at)
+		}
+		return "the cell is frozen" + since + byAndWhy(c.settings.By, c.settings.Why) + "; nodee cell unfreeze has it go on"
 	}
 	return ""
 }

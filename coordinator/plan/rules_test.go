@@ -244,13 +244,18 @@ func TestAFrozenCell(t *testing.T) {
 	w.submit(aJob("web", 1))
 	for settings, want := range map[*zkschema.Settings]string{
 		nil: "no settings yet",
-		{ID: "cell-1", Freeze: true, By: "ada", Why: "a bad day"}: "the cell is frozen by ada: a bad day",
+		{ID: "cell-1", Freeze: true, By: "ada", Why: "a bad day"}: "the cell is frozen by ada: a bad day; nodee cell unfreeze has it go on",
 	} {
 		for _, cell := range w.cells {
 			cell.PutSettings(settings, nil)
 		}
 		if d := w.plan(all); !strings.Contains(d.Frozen, want) || len(d.Assignments)+len(d.Deployments) > 0 {
 			t.Errorf("the plan is %s", text(d))
+		}
+		v, _ := w.cells[0].Summary(aJob("web", 1).Name, w.now)
+		n, _ := w.cells[0].NodeSummary("n1")
+		if why := w.cells[0].WhyJob(v.Name, w.now); v.Held != n.Held || !strings.Contains(v.Held, want) || why[1].Because != v.Held {
+			t.Errorf("of the job it is said %q, of the node %q; why: %+v", v.Held, n.Held, why)
 		}
 	}
 	for _, cell := range w.cells {

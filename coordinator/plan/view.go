@@ -35,12 +35,13 @@ type JobView struct {
 	Deployment *zkschema.Deployment // likewise; nil: none has begun
 	Status     Status
 	Why        string
-	Desired    int  // how many instances there should be; of a system job one for each node that matches
-	Running    int  // how many run somewhere
-	Healthy    int  // how many are healthy somewhere
-	Changed    int  // how many are of the job's revision
-	Current    int  // how many of those are healthy
-	Settled    bool // nothing of it is on its way: see settled
+	Desired    int    // how many instances there should be; of a system job one for each node that matches
+	Running    int    // how many run somewhere
+	Healthy    int    // how many are healthy somewhere
+	Changed    int    // how many are of the job's revision
+	Current    int    // how many of those are healthy
+	Settled    bool   // nothing of it is on its way: see settled
+	Held       string // why nothing is planned; empty: it is
 	Pending    *place.Pending
 	Instances  []Instance // nil in a summary
 	InFlight   []service.Coordinate
@@ -109,7 +110,7 @@ func (c *Cell) Summary(name job.Name, now time.Time) (JobView, bool) {
 	if e == nil || !e.known() {
 		return JobView{}, false
 	}
-	v := JobView{Name: name, Record: e.record, Deployment: e.deployment}
+	v := JobView{Name: name, Record: e.record, Deployment: e.deployment, Held: c.Held()}
 	if e.unread != nil {
 		v.Record = nil
 	}

@@ -28,7 +28,16 @@ func (c *Cell) WhyJob(name job.Name, now time.Time) []Cause {
 	if v.Status != Waiting && v.Pending != nil {
 		chain = append(chain, Cause{At: now, What: "there is not a node for everything", Because: waitsFor(*v.Pending)})
 	}
-	return append(chain, c.jobs[name].history()...)
+	return append(append(chain, c.whyHeld(now)...), c.jobs[name].history()...)
+}
+
+// whyHeld says that nothing is planned, where that is so.
+func (c *Cell) whyHeld(now time.Time) []Cause {
+	why := c.Held()
+	if why == "" {
+		return nil
+	}
+	return []Cause{{At: now, What: "nothing is planned in the cell", Because: why}}
 }
 
 // history is what has led to a job's being as it is.
@@ -74,7 +83,7 @@ func (c *Cell) WhyInstance(of service.Coordinate, now time.Time) (chain []Cause)
 	for _, k := range v.Copies {
 		chain = append(chain, c.nodes[k.Node].causes()...)
 	}
-	return append(chain, c.jobs[job.NameOf(of)].history()...)
+	return append(append(chain, c.whyHeld(now)...), c.jobs[job.NameOf(of)].history()...)
 }
 
 // why tells of one copy; what the instance waits for is said of the one that stands for it.
@@ -130,7 +139,7 @@ func (c *Cell) WhyNode(name string, now time.Time) []Cause {
 			})
 		}
 	}
-	return append(chain, n.causes()...)
+	return append(append(chain, c.whyHeld(now)...), n.causes()...)
 }
 
 // causes is what of a node decides about what is on it.
