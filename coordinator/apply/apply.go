@@ -3,8 +3,9 @@
 // missing, then deployments, assignments, reverts, and last what is forgotten of removed jobs.
 //
 // What was written is told as what stands now; so is what was found in the place of what was
-// refused, and where an answer was lost: it is read, and the next plan decides anew. When the
-// office is over nothing more is written.
+// refused, and where an answer was lost: it is read, and the next plan decides anew. Where that
+// cannot be read either nothing is written until it could be. When the office is over nothing more
+// is written.
 //
 // A Writer belongs to one office and one goroutine; it has workers that write, and waits for
 // them. It refuses to decide anything: what cannot be written as it was decided is left.
@@ -47,6 +48,7 @@ type Writer struct {
 	Config
 	specs   map[string]bool // digests that are known to be there
 	unnamed map[string]bool // digests that nothing named when it was last looked
+	unknown []string        // paths of writes whose answers were lost, where what stands could not be read since
 }
 
 // New makes a writer for an office.
@@ -74,6 +76,10 @@ func (w *Writer) MakeFolders(ctx context.Context) error {
 // Write writes what was decided. The error says why the office is over; the result holds all the same.
 func (w *Writer) Write(ctx context.Context, d plan.Decision) (Result, error) {
 	r := &run{Writer: w, result: Result{Written: map[string]bool{}}, lacking: map[string]error{}}
+	if len(w.unknown) > 0 {
+		err := r.findOut(ctx)
+		return r.result, err
+	}
 	for _, step := range []func(context.Context, plan.Decision) error{r.writeSpecs, r.writeDeployments, r.writeAssignments, r.revert, r.forget} {
 		if err := step(ctx, d); err != nil {
 			return r.result, err

@@ -194,7 +194,6 @@ func TestRefused(t *testing.T) {
 	})
 }
 
-// Where an answer is lost nothing is taken for written; the next try finds out.
 // Somebody has deleted all assignments by hand, and the folder with them.
 func TestAFolderThatIsGoneIsMadeAgain(t *testing.T) {
 	inOffice(t, func(w *world) {
@@ -211,6 +210,8 @@ func TestAFolderThatIsGoneIsMadeAgain(t *testing.T) {
 	})
 }
 
+// Where the answers to a write and to the look after it are lost nothing is taken for written, and
+// nothing else is written until it is known what stands: what is decided meanwhile leaves it out.
 func TestUnknownOutcome(t *testing.T) {
 	inOffice(t, func(w *world) {
 		w.keeper.LoseAnswers()
@@ -218,9 +219,16 @@ func TestUnknownOutcome(t *testing.T) {
 		if r := w.write(d); len(r.Stands) > 0 || !errors.Is(r.Failed, keeper.ErrUnknown) {
 			t.Errorf("it stands %s, failed %v; want nothing known", told(r), r.Failed)
 		}
+		d = plan.Decision{Assignments: []plan.Assignment{assign("n2", -1)}}
+		if r := w.write(d); len(r.Stands) > 0 || r.Failed == nil {
+			t.Errorf("it stands %s, failed %v; want it not known yet", told(r), r.Failed)
+		}
 		w.keeper.Heal()
-		if r := w.write(d); told(r) != "assignment n1 v0" || !errors.Is(r.Failed, keeper.ErrNodeExists) {
-			t.Errorf("it stands %s, failed %v; want it found to be there", told(r), r.Failed)
+		if r := w.write(d); told(r) != "assignment n1 v0" || !errors.Is(r.Failed, keeper.ErrUnknown) || w.there(cell.Assignment("n2")) {
+			t.Errorf("it stands %s, failed %v; want n1 found to be there, and n2 not written", told(r), r.Failed)
+		}
+		if r := w.write(d); told(r) != "assignment n2 v0" || r.Failed != nil {
+			t.Errorf("it stands %s, failed %v; want it written, all being known", told(r), r.Failed)
 		}
 	})
 }

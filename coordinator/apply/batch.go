@@ -128,7 +128,7 @@ func (r *run) apply(ctx context.Context, writes []write) error {
 	for _, w := range writes {
 		paths = append(paths, w.op.Path)
 	}
-	return r.look(ctx, paths)
+	return r.look(ctx, err, paths...)
 }
 
 // unwritable tells whether an error says that a record is refused whatever stands in its place:
@@ -153,7 +153,7 @@ func (r *run) oneByOne(ctx context.Context, writes []write) error {
 		if refused++; unwritable(err) {
 			continue
 		}
-		if err := r.look(ctx, []string{w.op.Path}); err != nil {
+		if err := r.look(ctx, err, w.op.Path); err != nil {
 			return err
 		}
 	}
@@ -161,19 +161,39 @@ func (r *run) oneByOne(ctx context.Context, writes []write) error {
 	return nil
 }
 
-// look reads what stands at paths.
-func (r *run) look(ctx context.Context, paths []string) error {
+// findOut reads what stands where it is not known what became of a write. The decision at hand was
+// made without that, so nothing of it is written: added to what may be done by now it may be too much.
+func (r *run) findOut(ctx context.Context) error {
+	paths := r.unknown
+	r.unknown = nil
+	lost := fmt.Errorf("first it is looked what became of %d records: %w", len(paths), keeper.ErrUnknown)
+	err := r.look(ctx, lost, paths...)
+	r.failed(lost)
+	return err
+}
+
+// look reads what stands at paths that were not written, or perhaps were, and why. Where the
+// answer was lost what cannot be read is looked at again before anything else is written.
+func (r *run) look(ctx context.Context, why error, paths ...string) error {
+	missed := func(err error, paths ...string) {
+		r.failed(err)
+		if errors.Is(why, keeper.ErrUnknown) {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.unknown = append(r.unknown, paths...)
+		}
+	}
 	if _, err := r.Office.Apply(ctx); err != nil { // what is read then is no older than this
 		if over(ctx, err) {
 			return err
 		}
-		r.failed(err)
+		missed(err, paths...)
 		return nil
 	}
 	return group.Each(ctx, looks, paths, func(ctx context.Context, _ int, at string) error {
 		c, err := r.Looker.Look(ctx, r.Reader, at)
 		if err != nil {
-			r.failed(err)
+			missed(err, at)
 			return nil
 		}
 		r.mu.Lock()

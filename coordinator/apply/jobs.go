@@ -33,7 +33,7 @@ func (r *run) revert(ctx context.Context, d plan.Decision) error {
 		if fault.SlugOf(err) == "version-not-kept" || fault.KindOf(err) == fault.TooLarge {
 			err = r.unstable(ctx, v.Job, err)
 		} else {
-			err = r.look(ctx, []string{r.Cell.Job(v.Job)})
+			err = r.look(ctx, err, r.Cell.Job(v.Job))
 		}
 		if err != nil {
 			return err
@@ -74,7 +74,7 @@ func (r *run) forget(ctx context.Context, d plan.Decision) error {
 			return err
 		}
 		r.failed(fmt.Errorf("cannot forget the job %s: %w", f.Job, err))
-		if err := r.look(ctx, []string{r.Cell.Job(f.Job), r.Cell.Deployment(f.Job)}); err != nil {
+		if err := r.look(ctx, err, r.Cell.Job(f.Job), r.Cell.Deployment(f.Job)); err != nil {
 			return err
 		}
 	}
