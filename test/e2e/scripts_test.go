@@ -51,7 +51,7 @@ func TestScriptCell(t *testing.T) {
 			t.Errorf("up says %q, and nothing of %s", up, name)
 		}
 	}
-	for _, line := range strings.Split(s.cell("env", dir), "\n") {
+	for line := range strings.SplitSeq(s.cell("env", dir), "\n") {
 		s.env = append(s.env, strings.TrimPrefix(line, "export "))
 	}
 	web := filepath.Join(dir, "web.toml")
