@@ -20,7 +20,9 @@ var (
 	// ErrUnavailable: no server took the request. Nothing was written.
 	ErrUnavailable = fault.New(fault.Unavailable, "zookeeper-unavailable", "ZooKeeper cannot be reached")
 	// ErrUnknown: a write went out, its answer did not come back. It may have been done, and
-	// until the session ends it may still be. Read, then decide anew.
+	// it may still be, until the session ends or a later write of it is answered: a connection keeps
+	// the order of its requests, and what comes over an earlier one is refused once the session has
+	// moved on. Confirm, read, then decide anew.
 	ErrUnknown = fault.New(fault.Unavailable, "unknown-outcome", "it is not known whether it was done")
 
 	// ErrExpired, ErrClosed and ErrLeft are why a session is over.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -125,7 +126,13 @@ func (c *client) draw(writes bool) (f fate) {
 type session struct {
 	keeper.Session
 	c *client
+
+	mu      sync.Mutex
+	delayed []*delayed // in the order in which they were asked for
 }
+
+// delayed is a write that its session has given up, and that is on its way yet.
+type delayed struct{ ops []keeper.Op }
 
 // travel waits as long as a request is on its way; false: nobody waits for it any more.
 func travel(ctx context.Context, s keeper.Session, d time.Duration) bool {
@@ -197,16 +204,42 @@ func (s *session) Apply(ctx context.Context, ops ...keeper.Op) ([]int32, error) 
 	return nil, fmt.Errorf("cannot %s: %w: its answer was lost", ops[0], keeper.ErrUnknown)
 }
 
-// arriveLater has a write done that its session has given up, if that lives until then.
+// arriveLater has a write done that its session has given up, if that lives until then: at its
+// time, or before the session's next write. A connection keeps the order of what goes over it, and
+// what comes over an earlier one when the session has moved on is refused by ZooKeeper's leader.
 func (s *session) arriveLater(after time.Duration, ops []keeper.Op) {
+	d := &delayed{ops}
+	s.mu.Lock()
+	s.delayed = append(s.delayed, d)
+	s.mu.Unlock()
 	s.c.w.background.Go(func() {
 		if travel(context.Background(), s, after) {
-			_, _ = s.arrive(s.Context(), ops)
+			s.deliver(d)
 		}
 	})
 }
 
+// deliver has what is on its way arrive, in its order, up to last; nil: all of it.
+func (s *session) deliver(last *delayed) {
+	s.mu.Lock()
+	n := len(s.delayed)
+	if last != nil {
+		n = slices.Index(s.delayed, last) + 1
+	}
+	due := slices.Clone(s.delayed[:n])
+	s.delayed = s.delayed[n:]
+	s.mu.Unlock()
+	for _, d := range due {
+		_, _ = s.do(s.Context(), d.ops)
+	}
+}
+
 func (s *session) arrive(ctx context.Context, ops []keeper.Op) ([]int32, error) {
+	s.deliver(nil)
+	return s.do(ctx, ops)
+}
+
+func (s *session) do(ctx context.Context, ops []keeper.Op) ([]int32, error) {
 	first := ops[0]
 	if s.c.lies.unfenced && len(ops) > 1 && first.Kind == keeper.KindCheck && strings.HasSuffix(first.Path, "/epoch") {
 		versions, err := s.Session.Apply(ctx, ops[1:]...)
