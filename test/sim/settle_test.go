@@ -338,6 +338,7 @@ func (w *world) nothingMore() {
 	if w.broken() {
 		return
 	}
+	w.pass(2 * time.Second) // what the leader writes last, that nothing is to be fetched any more, may be on its way
 	if d := w.watch.compare(); changes(d) > 0 {
 		w.violate("everything is as it should be, and the plan is\n%s", text(d))
 	}
