@@ -183,12 +183,3 @@ func (f *follow) next() time.Duration {
 	}
 	return next
 }
-
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-}

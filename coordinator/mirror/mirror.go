@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"sync"
 
+	"github.com/cloudname/nodee/internal/group"
 	"github.com/cloudname/nodee/internal/keeper"
 	"github.com/cloudname/nodee/zkschema"
 )
@@ -87,7 +88,7 @@ func (m *Mirror) Run(ctx context.Context, s keeper.Session) error {
 	f := newFollow(m, s)
 	// The server may lag behind the one that the last session has read from.
 	for ctx.Err() == nil && !f.confirm(ctx) {
-		pause(ctx, retry)
+		group.Rest(ctx, retry)
 	}
 	f.linked = f.cfg.Link.State().Since
 	for ctx.Err() == nil {

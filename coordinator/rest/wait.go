@@ -8,6 +8,7 @@ import (
 	"github.com/cloudname/nodee/api"
 	"github.com/cloudname/nodee/internal/edge"
 	"github.com/cloudname/nodee/internal/fault"
+	"github.com/cloudname/nodee/internal/group"
 	"github.com/cloudname/nodee/internal/quantity"
 	"github.com/cloudname/nodee/job"
 )
@@ -103,14 +104,11 @@ func (f jobFace) watch(ctx context.Context, limit time.Duration, name job.Name, 
 
 // idle waits until there may be something new; false: ctx has ended.
 func idle(ctx context.Context, changed <-chan struct{}) bool {
-	timer := time.NewTimer(gap)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
+	if group.Rest(ctx, gap); ctx.Err() != nil {
 		return false
-	case <-timer.C:
 	}
-	timer.Reset(lookAgain - gap)
+	timer := time.NewTimer(lookAgain - gap)
+	defer timer.Stop()
 	select {
 	case <-ctx.Done():
 		return false
