@@ -2,16 +2,15 @@ package coordinator
 
 import (
 	"net/http"
-	"runtime"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/cloudname/nodee/coordinator/place"
 	"github.com/cloudname/nodee/coordinator/plan"
+	"github.com/cloudname/nodee/internal/edge"
 	"github.com/cloudname/nodee/internal/keeper"
 )
 
@@ -45,15 +44,7 @@ func (m *metrics) setPending(all []place.Pending) {
 
 // newRegistry makes the registry that /metrics shows.
 func newRegistry(c *Coordinator) *prometheus.Registry {
-	r := prometheus.NewRegistry()
-	build := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "nodee_build_info", Help: "1, with the version of the daemon as a label.",
-		ConstLabels: prometheus.Labels{"version": c.cfg.Version, "go": runtime.Version()},
-	})
-	build.Set(1)
-	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), build,
-		c.metrics.plan, c.metrics.placements, collector{c})
-	return r
+	return edge.NewRegistry(c.cfg.Version, c.metrics.plan, c.metrics.placements, collector{c})
 }
 
 // Metrics answers scrapes.

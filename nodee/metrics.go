@@ -2,28 +2,18 @@ package nodee
 
 import (
 	"net/http"
-	"runtime"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/cloudname/nodee/internal/edge"
 	"github.com/cloudname/nodee/nodee/presence"
 	"github.com/cloudname/nodee/runtime/service"
 )
 
-// newRegistry makes the registry that /metrics shows: Go's own figures, the daemon's
-// process, and what the collector below reads from the agent at each scrape.
-func newRegistry(a *Agent) *prometheus.Registry {
-	r := prometheus.NewRegistry()
-	build := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "nodee_build_info", Help: "1, with the version of the daemon as a label.",
-		ConstLabels: prometheus.Labels{"version": a.cfg.Version, "go": runtime.Version()},
-	})
-	build.Set(1)
-	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), build, collector{a})
-	return r
-}
+// newRegistry makes the registry that /metrics shows: beside what every daemon has, what the
+// collector below reads from the agent at each scrape.
+func newRegistry(a *Agent) *prometheus.Registry { return edge.NewRegistry(a.cfg.Version, collector{a}) }
 
 // Metrics answers scrapes.
 func (a *Agent) Metrics() http.Handler {
